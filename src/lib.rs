@@ -1,7 +1,9 @@
 //! An embedded session store for single-node servers: a log, an index and an expiry wheel in one directory.
 
 mod error;
+mod expiry;
 mod id;
+mod index;
 mod session;
 pub mod vfs;
 

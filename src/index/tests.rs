@@ -1,0 +1,301 @@
+//! The index against a plain map, and what it promises to readers while others write.
+
+use super::*;
+use proptest::prelude::*;
+use std::collections::HashMap;
+use std::sync::atomic::AtomicBool;
+
+/// A tag as digests give it: uniform in all its bits.
+fn tag(number: u64) -> u64 {
+    let mut word = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    word = (word ^ word >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    word = (word ^ word >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    word ^ word >> 31
+}
+
+fn place(segment: u32, offset: u32) -> Place {
+    Place { segment, offset }
+}
+
+fn entry(tag: u64, place: Place, deadline_ms: u64) -> Entry {
+    Entry::new(tag, place, Deadline::at_ms(deadline_ms), 0)
+}
+
+#[test]
+fn a_reader_gets_entry_and_segment_together() {
+    let index = Index::new();
+    index.add_segment(3, Arc::new("three"));
+    index.insert(entry(tag(1), place(3, 8), 10));
+    index.insert(entry(tag(2), place(4, 8), 10));
+    let (found, segment) = index.lookup(tag(1), 0).unwrap();
+    assert_eq!((found.place(), segment.as_deref()), (place(3, 8), Some(&"three")));
+    assert!(index.lookup(tag(1), 1).is_none() && index.lookup(tag(9), 0).is_none());
+    assert!(index.lookup(tag(2), 0).unwrap().1.is_none(), "a segment that is missing is visible as such");
+    index.remove_segment(3);
+    assert!(index.lookup(tag(1), 0).unwrap().1.is_none());
+    assert_eq!(index.segments().len(), 0);
+}
+
+#[test]
+fn two_sessions_with_one_tag_are_told_apart_by_place() {
+    let index = Index::<()>::new();
+    let tag = tag(1);
+    index.insert(entry(tag, place(1, 1), 10));
+    index.insert(entry(tag, place(1, 2), 20));
+    let mut places = [0, 1].map(|nth| index.lookup(tag, nth).unwrap().0.place());
+    places.sort();
+    assert_eq!(places, [place(1, 1), place(1, 2)]);
+    assert!(index.lookup(tag, 2).is_none());
+    assert_eq!(index.remove(tag, place(1, 1)).unwrap().deadline(), Deadline::at_ms(10));
+    assert_eq!(index.remove(tag, place(1, 1)), None);
+    assert_eq!(index.lookup(tag, 0).unwrap().0.place(), place(1, 2));
+}
+
+#[test]
+fn a_fresh_write_wins_against_compaction_expiry_and_touch() {
+    let index = Index::<()>::new();
+    let (tag, old, new) = (tag(1), place(1, 1), place(2, 1));
+    index.insert(entry(tag, old, 10));
+    assert!(index.replace(tag, old, entry(tag, new, 50)));
+    assert!(!index.relocate(tag, old, place(3, 3)));
+    assert_eq!(index.remove(tag, old), None);
+    assert_eq!(index.extend(tag, old, Deadline::at_ms(99)), None);
+    assert!(!index.replace(tag, old, entry(tag, old, 60)) && !index.rearm(tag, old, 7));
+    assert_eq!(index.at(tag, new), Some(entry(tag, new, 50)));
+}
+
+#[test]
+fn a_move_keeps_what_touches_have_done_since() {
+    let index = Index::<()>::new();
+    let (tag, old, new) = (tag(1), place(1, 1), place(2, 1));
+    index.insert(entry(tag, old, 10).with_subject(true).with_never_updated(true));
+    assert_eq!(index.extend(tag, old, Deadline::at_ms(30)), Some((Deadline::at_ms(10), Deadline::at_ms(30))));
+    assert_eq!(index.extend(tag, old, Deadline::at_ms(20)), Some((Deadline::at_ms(30), Deadline::at_ms(30))));
+    assert!(index.rearm(tag, old, 9) && index.relocate(tag, old, new));
+    let moved = index.lookup(tag, 0).unwrap().0;
+    assert_eq!((moved.place(), moved.deadline(), moved.arming()), (new, Deadline::at_ms(30), 9));
+    assert!(moved.has_subject() && moved.never_updated());
+}
+
+/// B12: a wheel entry that a newer one has replaced finds nothing.
+#[test]
+fn b12_a_stale_wheel_entry_finds_nothing() {
+    let index = Index::<()>::new();
+    let (tag, at) = (tag(1), place(1, 1));
+    index.insert(entry(tag, at, 10));
+    assert_eq!(index.by_short(short_tag(tag), 0).map(Entry::tag), Some(tag));
+    assert!(index.rearm(tag, at, 1));
+    assert_eq!(index.by_short(short_tag(tag), 0), None);
+    assert_eq!(index.by_short(short_tag(tag), 1).map(Entry::tag), Some(tag));
+    index.remove(tag, at);
+    assert_eq!(index.by_short(short_tag(tag), 1), None);
+    assert_eq!(index.by_short(u64::MAX, 0), None);
+}
+
+#[test]
+fn of_two_sessions_with_one_short_tag_the_wheel_finds_the_one_that_ends_first() {
+    let index = Index::<()>::new();
+    let (first, second) = (tag(1), tag(1) ^ 1);
+    assert_eq!(short_tag(first), short_tag(second));
+    index.insert(entry(first, place(1, 1), 20));
+    index.insert(entry(second, place(1, 2), 10));
+    assert_eq!(index.by_short(short_tag(first), 0).map(Entry::tag), Some(second));
+    index.remove(second, place(1, 2));
+    assert_eq!(index.by_short(short_tag(first), 0).map(Entry::tag), Some(first));
+}
+
+#[test]
+fn counts_follow_every_way_in_and_out() {
+    let index = Index::<()>::new();
+    (0..1_000).for_each(|n| index.insert(entry(tag(n), place(1, n as u32), n)));
+    assert_eq!(index.len(), 1_000);
+    let old = |entry: &Entry| entry.deadline() < Deadline::at_ms(100);
+    let gone: u64 = (0..index.shard_count()).map(|shard| index.remove_if(shard, old)).sum();
+    assert_eq!((gone, index.len()), (100, 900));
+    let listed: usize = (0..index.shard_count()).map(|shard| index.shard_entries(shard).len()).sum();
+    assert_eq!((listed, index.shard_entries(SHARDS).len(), index.remove_if(SHARDS, |_| true)), (900, 0, 0));
+    assert_eq!((index.clear(), index.len(), index.clear()), (900, 0, 0));
+}
+
+#[test]
+fn memory_is_what_was_reserved_and_goes_back_after_a_crowd() {
+    let index = Index::<()>::new();
+    let empty = index.memory_bytes();
+    index.reserve(usize::MAX);
+    assert_eq!(index.memory_bytes(), empty, "a wish that cannot be granted is not an abort");
+    index.reserve(50_000);
+    let reserved = index.memory_bytes();
+    (0..50_000).for_each(|n| index.insert(entry(tag(n), place(1, n as u32), n)));
+    assert_eq!(index.memory_bytes(), reserved, "no table grew");
+    (0..49_000).for_each(|n| assert!(index.remove(tag(n), place(1, n as u32)).is_some()));
+    index.trim();
+    assert!(index.memory_bytes() <= empty + index.shard_count() * 64 * 26 && index.len() == 1_000);
+    assert!((49_000..50_000).all(|n| index.lookup(tag(n), 0).is_some()));
+    index.clear();
+    assert_eq!(index.memory_bytes(), empty);
+}
+
+/// Sessions move from segment to segment, each of which disappears behind them: no reader may ever find an entry
+/// whose segment is gone, or lose a session on the way.
+#[test]
+fn readers_never_miss_a_segment_while_compaction_moves_everything() {
+    const SESSIONS: u64 = 200;
+    const MOVES: u32 = 150;
+    let index = Index::new();
+    index.add_segment(0, Arc::new(0));
+    (0..SESSIONS).for_each(|n| index.insert(entry(tag(n), place(0, n as u32), 10)));
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                for n in 0..SESSIONS {
+                    let (entry, segment) = index.lookup(tag(n), 0).unwrap();
+                    assert_eq!(segment.as_deref(), Some(&entry.place().segment));
+                }
+            }
+        });
+        for segment in 0..MOVES {
+            index.add_segment(segment + 1, Arc::new(segment + 1));
+            for n in 0..SESSIONS {
+                assert!(index.relocate(tag(n), place(segment, n as u32), place(segment + 1, n as u32)));
+            }
+            index.remove_segment(segment);
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+    assert_eq!(index.segments().len(), 1);
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Insert(u64, u64),
+    Replace(u64, u32, u64),
+    Relocate(u64, u32),
+    Remove(u64, u32),
+    Extend(u64, u64),
+    Rearm(u64, u16),
+    RemoveIf(u64),
+    Clear,
+    Trim,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let id = || 0u64..24;
+    let back = || 0u32..3;
+    let step = prop_oneof![
+        8 => (id(), 0u64..1_000).prop_map(|(id, ms)| Step::Insert(id, ms)),
+        4 => (id(), back(), 0u64..1_000).prop_map(|(id, back, ms)| Step::Replace(id, back, ms)),
+        4 => (id(), back()).prop_map(|(id, back)| Step::Relocate(id, back)),
+        4 => (id(), back()).prop_map(|(id, back)| Step::Remove(id, back)),
+        4 => (id(), any::<u64>()).prop_map(|(id, ms)| Step::Extend(id, ms)),
+        2 => (id(), any::<u16>()).prop_map(|(id, arming)| Step::Rearm(id, arming)),
+        1 => (0u64..1_000).prop_map(Step::RemoveIf),
+        1 => Just(Step::Clear),
+        1 => Just(Step::Trim),
+    ];
+    prop::collection::vec(step, 0..200)
+}
+
+/// The index and a map, to which each step is done alike; a step answers whether the two gave the same.
+#[derive(Default)]
+struct Both {
+    index: Index<()>,
+    model: HashMap<u64, Entry>,
+    offset: u32,
+}
+
+impl Both {
+    fn count(&self, gone: impl Fn(&Entry) -> bool) -> u64 {
+        (0..self.index.shard_count()).map(|shard| self.index.remove_if(shard, &gone)).sum()
+    }
+
+    /// The place of a session, or one that it has not been at.
+    fn place(&self, id: u64, back: u32) -> Place {
+        let place = self.model.get(&tag(id)).map_or(place(0, 0), |entry| entry.place());
+        Place { segment: place.segment + back, ..place }
+    }
+
+    fn entry(&mut self, id: u64, back: u32) -> Option<&mut Entry> {
+        self.model.get_mut(&tag(id)).filter(|_| back == 0)
+    }
+
+    fn step(&mut self, step: Step) -> bool {
+        self.offset += 1;
+        let fresh = place(1, self.offset);
+        match step {
+            Step::Insert(id, ms) => {
+                self.model.entry(tag(id)).or_insert_with(|| {
+                    self.index.insert(entry(tag(id), fresh, ms));
+                    entry(tag(id), fresh, ms)
+                });
+                true
+            }
+            Step::Replace(id, back, ms) => {
+                let (old, new) = (self.place(id, back), entry(tag(id), fresh, ms));
+                let hit = self.entry(id, back).map(|entry| *entry = new).is_some();
+                self.index.replace(tag(id), old, new) == hit
+            }
+            Step::Relocate(id, back) => {
+                let old = self.place(id, back);
+                let hit = self.entry(id, back).map(|entry| *entry = entry.with_place(fresh)).is_some();
+                self.index.relocate(tag(id), old, fresh) == hit
+            }
+            Step::Remove(id, back) => {
+                let old = self.place(id, back);
+                let gone = if back == 0 { self.model.remove(&tag(id)) } else { None };
+                self.index.remove(tag(id), old) == gone
+            }
+            Step::Extend(id, ms) => self.extend(id, Deadline::at_ms(ms)),
+            Step::Rearm(id, arming) => {
+                let old = self.place(id, 0);
+                let hit = self.entry(id, 0).map(|entry| *entry = entry.with_arming(arming)).is_some();
+                self.index.rearm(tag(id), old, arming) == hit
+            }
+            Step::RemoveIf(ms) => {
+                let before = self.model.len();
+                self.model.retain(|_, entry| !entry.deadline().has_passed(ms));
+                self.count(|entry| entry.deadline().has_passed(ms)) == (before - self.model.len()) as u64
+            }
+            Step::Clear => self.index.clear() == self.model.drain().count() as u64,
+            Step::Trim => {
+                self.index.trim();
+                true
+            }
+        }
+    }
+
+    fn extend(&mut self, id: u64, deadline: Deadline) -> bool {
+        let old = self.place(id, 0);
+        let expected = self.entry(id, 0).map(|entry| {
+            let before = entry.deadline();
+            *entry = entry.with_deadline(before.max(deadline));
+            (before, entry.deadline())
+        });
+        self.index.extend(tag(id), old, deadline) == expected
+    }
+}
+
+proptest! {
+    /// `back` makes a step act on a place that the session has left, which must change nothing.
+    #[test]
+    fn the_index_agrees_with_a_map(steps in steps()) {
+        let mut both = Both::default();
+        for step in steps {
+            prop_assert!(both.step(step.clone()), "{:?}", step);
+            prop_assert_eq!(both.index.len(), both.model.len());
+            for id in 0..24 {
+                let found = both.model.get(&tag(id)).copied();
+                prop_assert_eq!(both.index.lookup(tag(id), 0).map(|(entry, _)| entry), found);
+                if let Some(found) = found {
+                    prop_assert_eq!(both.index.by_short(found.short(), found.arming()), Some(found));
+                }
+            }
+        }
+        let shards = 0..both.index.shard_count();
+        let mut listed: Vec<_> = shards.flat_map(|shard| both.index.shard_entries(shard)).collect();
+        let mut expected: Vec<_> = both.model.into_values().collect();
+        listed.sort_by_key(|entry| entry.tag());
+        expected.sort_by_key(|entry| entry.tag());
+        prop_assert_eq!(listed, expected);
+    }
+}
