@@ -1,0 +1,138 @@
+//! The output: a segment that compaction writes.
+//!
+//! Owns: its file from creation to its name. Records keep their LSNs and stand in no order. The file is complete, with
+//! its footer, and durable before it has a name that anything looks for.
+
+use std::sync::Arc;
+
+use crate::error::{Error, Full, Result};
+use crate::log::appender::random_salt;
+use crate::log::files::{Files, Use};
+use crate::log::header::SegmentHeader;
+use crate::log::hint::Hints;
+use crate::log::record::Record;
+use crate::log::roster::{Listed, Origin, Roster};
+use crate::log::segment::Segment;
+use crate::session::Deadline;
+use crate::vfs::{self, VfsFile};
+
+const CHUNK_BYTES: usize = 256 << 10;
+
+/// A segment that is being written.
+pub(crate) struct Output<'f> {
+    files: &'f Files,
+    file: Arc<dyn VfsFile>,
+    listed: Listed,
+    start: u64,
+    capacity: u64,
+    buffer: Vec<u8>,
+    flushed: u64,
+    hints: Hints,
+    finished: bool,
+    /// Bytes of the records that are no versions.
+    pub evidence_bytes: u64,
+}
+
+impl<'f> Output<'f> {
+    /// The segment's number.
+    pub fn number(&self) -> u32 {
+        self.listed.number
+    }
+
+    /// Creates the file, with room for `frame_bytes` of frames.
+    pub fn create(
+        files: &'f Files,
+        store_id: [u8; 16],
+        opening: u64,
+        clock_ms: u64,
+        frame_bytes: u64,
+    ) -> Result<Self> {
+        let number = files.next_number()?;
+        let salt = random_salt()?;
+        let roster = Roster::default();
+        let start = SegmentHeader::bytes(0) as u64;
+        let capacity = start + frame_bytes;
+        let file = files.create_unnamed(number, capacity, Use::Compaction)?;
+        let origin = Origin::Compaction;
+        let header = SegmentHeader {
+            number,
+            origin,
+            store_id,
+            salt,
+            opening,
+            clock_ms,
+            lsn_first: 0,
+            copied_to: 0,
+            capacity,
+            roster,
+        };
+        let ceiling = Deadline::at_ms(0);
+        let listed = Listed { number, origin, salt, end: start, lsn_min: u64::MAX, lsn_max: 0, ceiling };
+        let buffer = header.encode();
+        let hints = Hints::default();
+        Ok(Self {
+            files,
+            file,
+            listed,
+            start,
+            capacity,
+            buffer,
+            flushed: 0,
+            hints,
+            finished: false,
+            evidence_bytes: 0,
+        })
+    }
+
+    /// Adds a record; returns where it stands and how many bytes it takes.
+    pub fn add(&mut self, record: &Record<'_>) -> Result<(u64, usize)> {
+        let offset = self.flushed + self.buffer.len() as u64;
+        let before = self.buffer.len();
+        record.encode(&mut self.buffer, self.listed.salt, offset);
+        let span = self.buffer.len() - before;
+        self.hints.note(record, offset, span);
+        self.listed.end = offset + span as u64;
+        self.listed.lsn_min = self.listed.lsn_min.min(record.lsn);
+        self.listed.lsn_max = self.listed.lsn_max.max(record.lsn);
+        self.listed.ceiling = self.listed.ceiling.max(record.ceiling());
+        if self.buffer.len() >= CHUNK_BYTES {
+            self.flush()?;
+        }
+        Ok((offset, span))
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        vfs::write_all_at(self.file.as_ref(), &self.buffer, self.flushed).map_err(|error| {
+            match error.kind() {
+                std::io::ErrorKind::StorageFull => Error::Full(Full::FileSystem),
+                _ => Error::io(format!("writing segment {}", self.listed.number), error),
+            }
+        })?;
+        self.flushed += self.buffer.len() as u64;
+        self.buffer.clear();
+        Ok(())
+    }
+
+    /// Writes the footer, makes the file durable and names it.
+    pub fn finish(mut self) -> Result<Arc<Segment>> {
+        self.hints.sort();
+        let footer = self.hints.encode(self.listed.salt, self.listed.end);
+        self.buffer.extend_from_slice(&footer);
+        self.flush()?;
+        self.files.name(self.listed.number, self.file.as_ref())?;
+        self.finished = true;
+        let length = self.file.len().unwrap_or(self.capacity);
+        self.files.grown(length.saturating_sub(self.capacity));
+        let segment = Segment::new(self.listed, self.start, Arc::clone(&self.file), self.files.read_mode)?;
+        segment.testifies(usize::try_from(self.evidence_bytes).unwrap_or(usize::MAX));
+        Ok(segment)
+    }
+}
+
+impl Drop for Output<'_> {
+    fn drop(&mut self) {
+        if !self.finished {
+            self.files.discard(self.listed.number, self.capacity);
+        }
+    }
+}

@@ -1,0 +1,399 @@
+//! The appender: the one place where the log grows.
+//!
+//! Owns: the tail (its segment, the next LSN, the mark that is due), the roster, the root. Lock order: the tail's
+//! lock is taken after locks of ids and before those of the index; the commit's lock is never held around it.
+//! Invariants:
+//! 1. Frames stand in the file in LSN order, without gaps; an LSN is given out under the tail's lock, together
+//!    with its place. Nothing is appended behind a frame that could not be written whole: the latch falls instead.
+//! 2. A mark opens the first group after each sync, and whenever the clock has moved by a second or the endings
+//!    since the last mark would not fit one.
+//! 3. The next segment of the log is announced in the old one by an `Enter` frame, for which room is kept. The root
+//!    moves to it only when old and new are durable, and the durable LSN passes the seam only after the root.
+//! 4. Each segment has a reserve for when no other can be had: evictions, which make room, may use a quarter of it,
+//!    endings three, and the roster all, since nothing can be given back without it.
+//!
+//! A crash can fall between any two writes and syncs here; what recovery makes of each is told in `recovery`.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+
+use super::commit::{Commit, Reached};
+use super::files::{Files, SEGMENT_BYTES_MIN, Use};
+use super::frame::{self, Kind};
+use super::header::SegmentHeader;
+use super::latch::Latch;
+use super::mark::Ending;
+use super::record::{Record, What};
+use super::root::Root;
+use super::roster::{Listed, Origin, Roster, encode_leave};
+use super::segment::Segment;
+use super::tail::{Encode, Reach, Spare, Tail, capacity_for};
+use crate::error::{Error, Full, Result};
+use crate::id;
+use crate::session::Deadline;
+use crate::vfs;
+
+/// How many bits of an LSN count within one opening; the bits above are the opening's number.
+pub(crate) const LSN_BITS: u32 = 40;
+
+/// The last LSN before an opening's first.
+pub(crate) fn lsn_before(opening: u64) -> u64 {
+    opening << LSN_BITS
+}
+
+/// Where a record has come to stand.
+#[derive(Debug, Clone)]
+pub(crate) struct Placed {
+    pub lsn: u64,
+    pub offset: u64,
+    /// Bytes that its frame takes.
+    pub span: usize,
+    pub segment: Arc<Segment>,
+}
+
+/// What the appender begins with: a durable segment that is the root.
+pub(crate) struct Beginning {
+    pub files: Files,
+    pub root: Root,
+    pub latch: Latch,
+    pub roster: Roster,
+    pub segment: Arc<Segment>,
+    pub clock_ms: u64,
+}
+
+/// Hears of each new segment before any record in it can be found.
+pub(crate) type OnSegment = Box<dyn Fn(&Arc<Segment>) + Send + Sync>;
+
+/// The growing end of the log.
+pub(crate) struct Appender {
+    pub files: Files,
+    pub latch: Latch,
+    root: Root,
+    opening: u64,
+    store_id: [u8; 16],
+    tail: Mutex<Tail>,
+    commit: Commit,
+    appended_lsn: AtomicU64,
+    on_segment: OnSegment,
+}
+
+impl Appender {
+    /// An appender that goes on where recovery left off; `on_segment` hears of each new segment before any record in
+    /// it can be found.
+    pub fn new(beginning: Beginning, on_segment: OnSegment) -> Self {
+        let Beginning { files, root, latch, roster, segment, clock_ms } = beginning;
+        let header = root.header();
+        let before = lsn_before(header.opening);
+        Self {
+            files,
+            latch,
+            root,
+            opening: header.opening,
+            store_id: header.store_id,
+            tail: Mutex::new(Tail::new(segment, roster, before)),
+            commit: Commit::new(Reached { lsn: before, clock_ms }),
+            appended_lsn: AtomicU64::new(before),
+            on_segment,
+        }
+    }
+
+    /// Appends the record that `build` makes for its LSN. It is visible to other processes' reads when this
+    /// returns, and durable after [`sync`](Self::sync).
+    ///
+    /// # Errors
+    /// `Latched`, `Closed`, `Full` when another segment is needed and cannot be had.
+    pub fn append<'r>(&self, clock_ms: u64, build: impl Fn(u64) -> Record<'r>) -> Result<Placed> {
+        let reach = if build(0).is_ending() { Reach::Ending } else { Reach::Ordinary };
+        self.append_within(reach, clock_ms, build)
+    }
+
+    /// Appends the record of an eviction, which must not use up what endings have in reserve.
+    pub fn append_eviction<'r>(&self, clock_ms: u64, build: impl Fn(u64) -> Record<'r>) -> Result<Placed> {
+        self.append_within(Reach::Eviction, clock_ms, build)
+    }
+
+    fn append_within<'r>(
+        &self,
+        reach: Reach,
+        clock_ms: u64,
+        build: impl Fn(u64) -> Record<'r>,
+    ) -> Result<Placed> {
+        let mut tail = self.tail.lock();
+        let placed = self.put(&mut tail, clock_ms, reach, &|out, salt, offset, lsn| {
+            build(lsn).encode(out, salt, offset);
+        })?;
+        let record = build(placed.lsn);
+        placed.segment.note(&record);
+        if reach != Reach::Ordinary && !matches!(record.what, What::Put(_)) {
+            placed.segment.testifies(placed.span);
+        }
+        tail.endings.extend(Ending::of(&record));
+        tail.unmarked = true;
+        Ok(placed)
+    }
+
+    /// A segment that compaction has written, whole and durable, joins the roster.
+    pub fn enter(&self, clock_ms: u64, listed: Listed) -> Result<u64> {
+        let mut tail = self.tail.lock();
+        let placed = self.put(&mut tail, clock_ms, Reach::Roster, &|out, salt, offset, lsn| {
+            frame::encode(out, salt, offset, Kind::Enter, lsn, |out| listed.encode(out));
+        })?;
+        tail.roster.enter(listed);
+        tail.roster_lsn = placed.lsn;
+        tail.unmarked = true;
+        Ok(placed.lsn)
+    }
+
+    /// Segments leave the roster. Their files may go when the LSN that this returns is durable.
+    pub fn leave(&self, clock_ms: u64, numbers: &[u32]) -> Result<u64> {
+        let mut tail = self.tail.lock();
+        let placed = self.put(&mut tail, clock_ms, Reach::Roster, &|out, salt, offset, lsn| {
+            frame::encode(out, salt, offset, Kind::Leave, lsn, |out| encode_leave(out, numbers));
+        })?;
+        tail.roster.leave(numbers);
+        tail.roster_lsn = placed.lsn;
+        tail.unmarked = true;
+        Ok(placed.lsn)
+    }
+
+    /// Appends an empty group with the mark, if records have become durable since the last one: so the log of an idle
+    /// store says how far it is durable.
+    pub fn mark(&self, clock_ms: u64) -> Result<()> {
+        let mut tail = self.tail.lock();
+        self.latch.check()?;
+        let stale = tail.marked.is_none_or(|marked| self.commit.durable_lsn() > marked.lsn);
+        if stale && tail.unmarked {
+            self.put(&mut tail, clock_ms, Reach::Eviction, &|_, _, _, _| {})?;
+            tail.unmarked = false;
+        }
+        Ok(())
+    }
+
+    /// Appends a mark with this clock in any case: what is dropped because of that time may go once it is durable.
+    ///
+    /// `frees` says that disk will be given back because of it, so it may draw on the whole reserve.
+    pub fn mark_clock(&self, clock_ms: u64, frees: bool) -> Result<()> {
+        let mut tail = self.tail.lock();
+        if tail.marked.is_none_or(|marked| marked.clock_ms < clock_ms) {
+            tail.marked = None;
+            let reach = if frees { Reach::Roster } else { Reach::Eviction };
+            self.put(&mut tail, clock_ms, reach, &|_, _, _, _| {})?;
+        }
+        Ok(())
+    }
+
+    /// Waits until everything up to `lsn` is on the disk, syncing if nobody else does.
+    pub fn sync(&self, lsn: u64) -> Result<()> {
+        if self.commit.durable_lsn() >= lsn {
+            return Ok(());
+        }
+        self.commit.wait(lsn, &self.latch, || self.sync_files())
+    }
+
+    /// The LSN of the last frame.
+    pub fn appended_lsn(&self) -> u64 {
+        self.appended_lsn.load(Ordering::Acquire)
+    }
+
+    /// How far the log is durable.
+    pub fn commit(&self) -> &Commit {
+        &self.commit
+    }
+
+    /// The number of this opening.
+    pub fn opening(&self) -> u64 {
+        self.opening
+    }
+
+    /// What names this store.
+    pub fn store_id(&self) -> [u8; 16] {
+        self.store_id
+    }
+
+    /// The segment at the end of the log, and what waits for a sync behind it.
+    pub fn tail_segment(&self) -> Arc<Segment> {
+        Arc::clone(&self.tail.lock().segment)
+    }
+
+    /// The roster, the open segment among it.
+    pub fn roster(&self) -> Roster {
+        let tail = self.tail.lock();
+        let mut roster = tail.roster.clone();
+        roster.enter(tail.segment.listed());
+        roster
+    }
+
+    /// Begins another segment, so that the one in use can be compacted. Does nothing when it is empty.
+    pub fn roll(&self) -> Result<()> {
+        let mut tail = self.tail.lock();
+        self.latch.check()?;
+        if tail.segment.lsn_min() == u64::MAX {
+            return Ok(());
+        }
+        self.begin_segment(&mut tail, 0, Use::Ending)
+    }
+
+    /// Prepares the file that the log goes on in, so that no writer waits for its creation.
+    pub fn prepare_spare(&self) -> Result<bool> {
+        let tail = self.tail.lock();
+        let used = tail.segment.frame_bytes().saturating_mul(2) >= tail.segment.capacity;
+        if tail.spare.is_some() || !used || tail.closed {
+            return Ok(false);
+        }
+        drop(tail);
+        let spare = self.new_spare(0, Use::Log)?;
+        let mut tail = self.tail.lock();
+        // Meanwhile the log may have gone on in another segment: numbers of the log must ascend.
+        if tail.spare.is_none() && spare.number > tail.segment.number && !tail.closed {
+            tail.spare = Some(spare);
+        } else {
+            self.files.remove(spare.number, spare.capacity)?;
+        }
+        Ok(true)
+    }
+
+    /// Notes in the store's header how far the log is durable, so that a log that is cut short is found out. When all
+    /// has been synced and nothing more will be appended.
+    pub fn seal_root(&self) -> Result<()> {
+        let number = self.tail.lock().segment.number;
+        self.root.set(self.opening, number, self.commit.durable_lsn())
+    }
+
+    /// Takes no more frames.
+    pub fn close(&self) {
+        let mut tail = self.tail.lock();
+        tail.closed = true;
+        if let Some(spare) = tail.spare.take() {
+            let _ = self.files.remove(spare.number, spare.capacity);
+        }
+        self.files.give_up_reserve();
+    }
+
+    /// Writes one frame, with a mark before it when one is due, into the tail or the segment after it.
+    fn put(&self, tail: &mut Tail, clock_ms: u64, reach: Reach, encode: Encode<'_>) -> Result<Placed> {
+        self.latch.check()?;
+        if tail.closed {
+            return Err(Error::Closed);
+        }
+        let known = Reached { lsn: self.commit.durable_lsn(), clock_ms };
+        let mut staged = tail.stage(known, encode);
+        if !staged.fits(tail, Reach::Ordinary) {
+            match self.begin_segment(tail, staged.bytes, Use::Log) {
+                Ok(()) => staged = tail.stage(known, encode),
+                Err(error @ Error::Latched { .. }) => return Err(error),
+                // No other segment can be had now; what may go into the reserve does.
+                Err(_) if staged.fits(tail, reach) => {}
+                Err(Error::Full(_)) if matches!(reach, Reach::Ending | Reach::Roster) => {
+                    self.begin_segment(tail, staged.bytes, Use::Ending)?;
+                    staged = tail.stage(known, encode);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let end = tail.segment.end();
+        if let Err(error) = vfs::write_all_at(tail.segment.file.as_ref(), &tail.buffer, end) {
+            return Err(self.latch.fall(&Error::io(format!("appending to {}", tail.segment.name()), error)));
+        }
+        tail.advance(&staged);
+        self.appended_lsn.store(tail.next_lsn - 1, Ordering::Release);
+        let span = usize::try_from(end + staged.bytes - staged.offset).unwrap_or(usize::MAX);
+        Ok(Placed { lsn: staged.lsn, offset: staged.offset, span, segment: Arc::clone(&tail.segment) })
+    }
+
+    /// Goes on in another segment: the old one announces it in its last frame, and its header repeats the roster.
+    fn begin_segment(&self, tail: &mut Tail, frame_bytes: u64, purpose: Use) -> Result<()> {
+        let needed = capacity_for(SegmentHeader::bytes(tail.roster.len() + 1) as u64 + frame_bytes);
+        let large_enough = tail.spare.as_ref().is_some_and(|spare| spare.capacity >= needed);
+        let spare = if large_enough { None } else { Some(self.new_spare(needed, purpose)?) };
+        let prepared = tail.spare.take();
+        let spare = match (spare, prepared) {
+            (Some(spare), Some(small)) => {
+                let _ = self.files.remove(small.number, small.capacity);
+                spare
+            }
+            (Some(spare), None) | (None, Some(spare)) => spare,
+            (None, None) => return Err(Error::Full(Full::FileSystem)),
+        };
+        let salt = random_salt()?;
+        let number = spare.number;
+        let unknown = Listed {
+            number,
+            origin: Origin::Log,
+            salt,
+            end: 0,
+            lsn_min: u64::MAX,
+            lsn_max: 0,
+            ceiling: Deadline::at_ms(0),
+        };
+        let old = Arc::clone(&tail.segment);
+        let end = old.end();
+        tail.buffer.clear();
+        frame::encode(&mut tail.buffer, old.salt, end, Kind::Enter, tail.next_lsn, |out| unknown.encode(out));
+        let failed = |error| self.latch.fall(&Error::io(format!("beginning segment {number}"), error));
+        vfs::write_all_at(old.file.as_ref(), &tail.buffer, end).map_err(failed)?;
+        old.grow(end + tail.buffer.len() as u64);
+        self.appended_lsn.store(tail.next_lsn, Ordering::Release);
+        tail.next_lsn += 1;
+        tail.roster.enter(old.listed());
+        let header = SegmentHeader {
+            number,
+            origin: Origin::Log,
+            store_id: self.store_id,
+            salt,
+            opening: self.opening,
+            clock_ms: tail.marked_clock_ms().max(self.commit.durable_clock_ms()),
+            lsn_first: tail.next_lsn,
+            copied_to: 0,
+            capacity: spare.capacity,
+            roster: tail.roster.clone(),
+        };
+        let bytes = header.encode();
+        vfs::write_all_at(spare.file.as_ref(), &bytes, 0).map_err(failed)?;
+        let start = bytes.len() as u64;
+        let segment = Segment::new(Listed { end: start, ..unknown }, start, spare.file, self.files.read_mode)
+            .map_err(|error| self.latch.fall(&error))?;
+        (self.on_segment)(&segment);
+        tail.rolled.push(std::mem::replace(&mut tail.segment, segment));
+        tail.marked = None;
+        Ok(())
+    }
+
+    fn new_spare(&self, at_least: u64, purpose: Use) -> Result<Spare> {
+        let number = self.files.next_number()?;
+        let wanted = self.files.next_capacity(at_least);
+        let (capacity, file) = match self.files.create(number, wanted, purpose) {
+            // Better a small segment than none.
+            Err(Error::Full(_)) => {
+                let least = SEGMENT_BYTES_MIN.max(at_least);
+                (least, self.files.create(number, least, purpose)?)
+            }
+            file => (wanted, file?),
+        };
+        Ok(Spare { number, capacity, file })
+    }
+
+    /// Syncs whatever has been appended: first the segments that are full, then the tail, then the root.
+    fn sync_files(&self) -> Result<Reached> {
+        let mut tail = self.tail.lock();
+        let segment = Arc::clone(&tail.segment);
+        let rolled = std::mem::take(&mut tail.rolled);
+        let reached = Reached { lsn: tail.next_lsn - 1, clock_ms: tail.marked_clock_ms() };
+        drop(tail);
+        for segment in rolled.iter().chain([&segment]) {
+            segment.file.sync().map_err(|error| Error::io(format!("syncing {}", segment.name()), error))?;
+        }
+        if !rolled.is_empty() {
+            self.root.set(self.opening, segment.number, reached.lsn)?;
+        }
+        Ok(reached)
+    }
+}
+
+/// A salt for a new segment.
+pub(crate) fn random_salt() -> Result<u64> {
+    let mut bytes = [0; 8];
+    id::random(&mut bytes)?;
+    Ok(u64::from_le_bytes(bytes))
+}

@@ -1,0 +1,208 @@
+//! The directory's segment files: their numbers, their creation, the room they may take.
+//!
+//! Owns: the next number and the bytes in use. Invariants:
+//! 1. A number is never given out twice, and no name is ever reused: a file is created under another name,
+//!    allocated, synced and renamed, and the directory synced, before anything refers to it (rule 9).
+//! 2. Blocks are allocated before the first frame, so a full disk is met here and not inside a record (rule 13).
+//! 3. Below the limit ordinary records leave room for a segment of endings, and both for an output of compaction and its
+//!    footer, which may be a little larger than what it was made from; a file of a segment's size, the reserve, holds
+//!    blocks that only compaction may have when the disk itself is full (rule 13).
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use super::segment::file_name;
+use parking_lot::Mutex;
+
+use crate::error::{Error, Full, Result};
+use crate::options::ReadMode;
+use crate::vfs::{Vfs, VfsFile};
+
+/// The smallest segment of the log.
+pub(crate) const SEGMENT_BYTES_MIN: u64 = 256 << 10;
+
+/// For whom a file is created.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Use {
+    Log,
+    /// A segment of the log, begun for an ending or for the roster when there is no room for anything else.
+    Ending,
+    Compaction,
+    /// The first segment of an opening: a store at its limit must still open.
+    Opening,
+}
+
+/// Creates and removes segment files.
+pub(crate) struct Files {
+    pub vfs: Arc<dyn Vfs>,
+    pub directory: PathBuf,
+    pub read_mode: ReadMode,
+    segment_bytes: u64,
+    disk_bytes_max: u64,
+    disk_bytes: AtomicU64,
+    next_number: AtomicU32,
+    reserved: Mutex<bool>,
+}
+
+/// Holds blocks for compaction. A `.tmp`, so it is of no account after a crash.
+const RESERVE_NAME: &str = "reserve.tmp";
+
+impl Files {
+    /// Files of a directory in which `disk_bytes` are in use and all numbers below `next_number` are taken.
+    pub fn new(
+        vfs: Arc<dyn Vfs>,
+        directory: PathBuf,
+        read_mode: ReadMode,
+        limits: (u64, u64),
+        in_use: (u64, u32),
+    ) -> Self {
+        Self {
+            vfs,
+            directory,
+            read_mode,
+            segment_bytes: limits.0,
+            disk_bytes_max: limits.1,
+            disk_bytes: AtomicU64::new(in_use.0),
+            next_number: AtomicU32::new(in_use.1),
+            reserved: Mutex::new(false),
+        }
+    }
+
+    /// Bytes that segments take.
+    pub fn disk_bytes(&self) -> u64 {
+        self.disk_bytes.load(Ordering::Relaxed)
+    }
+
+    /// The most that they may take.
+    pub fn disk_bytes_max(&self) -> u64 {
+        self.disk_bytes_max
+    }
+
+    /// The largest that a segment gets.
+    pub fn segment_bytes(&self) -> u64 {
+        self.segment_bytes
+    }
+
+    /// Whether the log will soon meet the limit: then room is made while there still is some to work in.
+    pub fn is_nearly_full(&self) -> bool {
+        let ahead =
+            self.next_capacity(0).saturating_mul(2).saturating_add(self.segment_bytes.saturating_mul(5) / 2);
+        self.disk_bytes().saturating_add(ahead) > self.disk_bytes_max
+    }
+
+    /// How large the next segment of the log should be: a small store has small ones.
+    pub fn next_capacity(&self, at_least: u64) -> u64 {
+        let quarter = (self.disk_bytes() / 4).next_power_of_two();
+        quarter.clamp(SEGMENT_BYTES_MIN.min(self.segment_bytes), self.segment_bytes).max(at_least)
+    }
+
+    /// A number that no segment has had.
+    pub fn next_number(&self) -> Result<u32> {
+        self.next_number
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |number| number.checked_add(1))
+            .map_err(|_| {
+                Error::invalid("the store has used up its segment numbers; export it and import it anew")
+            })
+    }
+
+    /// A new file of `capacity` bytes under its final name, durable but for what will be written to it.
+    pub fn create(&self, number: u32, capacity: u64, purpose: Use) -> Result<Arc<dyn VfsFile>> {
+        let file = self.create_unnamed(number, capacity, purpose)?;
+        let named = self.name(number, file.as_ref());
+        if named.is_err() {
+            // It may have got its name before the directory could not be synced.
+            let _ = self.vfs.remove(&self.directory.join(file_name(number)));
+            self.discard(number, capacity);
+        }
+        named.map(|()| file)
+    }
+
+    /// A new file that has only its temporary name: what is in it counts for nothing until [`name`](Self::name).
+    pub fn create_unnamed(&self, number: u32, capacity: u64, purpose: Use) -> Result<Arc<dyn VfsFile>> {
+        let kept_free = match purpose {
+            Use::Log => self.segment_bytes.saturating_mul(5) / 2,
+            Use::Ending => self.segment_bytes.saturating_mul(3) / 2,
+            Use::Compaction | Use::Opening => 0,
+        };
+        let would_use = self.disk_bytes().saturating_add(capacity).saturating_add(kept_free);
+        if would_use > self.disk_bytes_max && purpose != Use::Opening {
+            return Err(Error::Full(Full::DiskBytes));
+        }
+        let tmp = self.directory.join(format!("{number:08}.tmp"));
+        let failed = |error: std::io::Error| match error.kind() {
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+                Error::Full(Full::FileSystem)
+            }
+            _ => Error::io(format!("creating {}", tmp.display()), error),
+        };
+        let file = self.vfs.create(&tmp).map_err(failed)?;
+        let mut allocated = file.allocate(capacity);
+        if allocated.is_err() && purpose == Use::Compaction && self.give_up_reserve() {
+            allocated = file.allocate(capacity);
+        }
+        if let Err(error) = allocated {
+            let _ = self.vfs.remove(&tmp);
+            return Err(failed(error));
+        }
+        self.disk_bytes.fetch_add(capacity, Ordering::Relaxed);
+        Ok(file)
+    }
+
+    /// Sees to it that the reserve is there. Best effort: where there is no room for it, there is none.
+    pub fn keep_reserve(&self) {
+        let mut reserved = self.reserved.lock();
+        if *reserved {
+            return;
+        }
+        let path = self.directory.join(RESERVE_NAME);
+        let _ = self.vfs.remove(&path);
+        let made = self.vfs.create(&path).and_then(|file| file.allocate(self.next_capacity(0)));
+        *reserved = made.is_ok();
+        if made.is_err() {
+            let _ = self.vfs.remove(&path);
+        }
+    }
+
+    /// Gives the reserve's blocks back to the disk; `false` when there are none.
+    pub fn give_up_reserve(&self) -> bool {
+        let mut reserved = self.reserved.lock();
+        std::mem::take(&mut *reserved) && self.vfs.remove(&self.directory.join(RESERVE_NAME)).is_ok()
+    }
+
+    /// Syncs a file and gives it its final name, durably.
+    pub fn name(&self, number: u32, file: &dyn VfsFile) -> Result<()> {
+        let name = file_name(number);
+        let failed = |error| Error::io(format!("naming {name}"), error);
+        file.sync().map_err(failed)?;
+        let tmp = self.directory.join(format!("{number:08}.tmp"));
+        self.vfs.rename(&tmp, &self.directory.join(&name)).map_err(failed)?;
+        self.vfs.sync_dir(&self.directory).map_err(failed)
+    }
+
+    /// A file that never got its final name is not wanted after all.
+    pub fn discard(&self, number: u32, capacity: u64) {
+        let _ = self.vfs.remove(&self.directory.join(format!("{number:08}.tmp")));
+        self.release(capacity);
+    }
+
+    /// Unlinks a segment that has left the roster, durably. The caller need not care when it fails: an unlisted file
+    /// is removed at the next opening.
+    pub fn remove(&self, number: u32, capacity: u64) -> Result<()> {
+        let name = file_name(number);
+        let removed = self.vfs.remove(&self.directory.join(&name));
+        self.release(capacity);
+        removed.map_err(|error| Error::io(format!("removing {name}"), error))
+    }
+
+    /// A file has grown by a footer.
+    pub fn grown(&self, bytes: u64) {
+        self.disk_bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    fn release(&self, capacity: u64) {
+        let _ = self
+            .disk_bytes
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |bytes| Some(bytes.saturating_sub(capacity)));
+    }
+}

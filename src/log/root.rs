@@ -1,0 +1,96 @@
+//! The file `STORE`: the store's header in two copies, and the one place that changes it.
+//!
+//! Owns: the file. A crash can fall between the two copies: the one that was written first is whole then, and says
+//! the same or more; [`Root::read`] takes the copy that says most.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::header::{COPY_BYTES, FORMAT, StoreCopy, StoreHeader};
+use crate::error::{Error, Result};
+use crate::vfs::{self, Vfs, VfsFile};
+
+/// The file's name.
+pub(crate) const FILE_NAME: &str = "STORE";
+const TMP_NAME: &str = "STORE.tmp";
+
+/// The open `STORE` file.
+pub(crate) struct Root {
+    file: Arc<dyn VfsFile>,
+    header: Mutex<StoreHeader>,
+}
+
+impl Root {
+    /// Creates the file with this header: under another name, synced, renamed, the directory synced.
+    pub fn create(vfs: &dyn Vfs, directory: &Path, header: StoreHeader) -> Result<Self> {
+        let failed = |error| Error::io(format!("creating {FILE_NAME} in {}", directory.display()), error);
+        let tmp = directory.join(TMP_NAME);
+        match vfs.remove(&tmp) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
+            _ => {}
+        }
+        let file = vfs.create(&tmp).map_err(failed)?;
+        let root = Self { file, header: Mutex::new(header) };
+        root.write_copies(&header).map_err(failed)?;
+        vfs.rename(&tmp, &directory.join(FILE_NAME)).map_err(failed)?;
+        vfs.sync_dir(directory).map_err(failed)?;
+        Ok(root)
+    }
+
+    /// Reads the file, or `None` when there is none.
+    pub fn read(vfs: &dyn Vfs, directory: &Path, writable: bool) -> Result<Option<Self>> {
+        let failed = |error| Error::io(format!("reading {FILE_NAME} in {}", directory.display()), error);
+        let file = match vfs.open(&directory.join(FILE_NAME), writable) {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(failed(error)),
+        };
+        let mut best: Option<StoreHeader> = None;
+        for offset in [0, COPY_BYTES] {
+            let mut bytes = vec![0; 128];
+            let read = vfs::read_up_to(file.as_ref(), &mut bytes, offset).map_err(failed)?;
+            bytes.truncate(read);
+            match StoreHeader::decode(&bytes) {
+                StoreCopy::Sound(header) => {
+                    let says_more = |best: &StoreHeader| {
+                        (header.opening, header.durable_lsn) > (best.opening, best.durable_lsn)
+                    };
+                    if best.as_ref().is_none_or(says_more) {
+                        best = Some(header);
+                    }
+                }
+                StoreCopy::Newer(found) => return Err(Error::NewerFormat { found, newest_known: FORMAT }),
+                StoreCopy::Damaged => {}
+            }
+        }
+        match best {
+            Some(header) => Ok(Some(Self { file, header: Mutex::new(header) })),
+            None => Err(Error::corrupt(FILE_NAME, 0, "both copies of the store's header are damaged")),
+        }
+    }
+
+    /// The header as it stands.
+    pub fn header(&self) -> StoreHeader {
+        *self.header.lock()
+    }
+
+    /// Names another root, opening and durable LSN, durably. What it names must be durable already.
+    pub fn set(&self, opening: u64, root: u32, durable_lsn: u64) -> Result<()> {
+        let mut header = self.header.lock();
+        let next = StoreHeader { opening, root, durable_lsn, ..*header };
+        self.write_copies(&next).map_err(|error| Error::io(format!("writing {FILE_NAME}"), error))?;
+        *header = next;
+        Ok(())
+    }
+
+    fn write_copies(&self, header: &StoreHeader) -> std::io::Result<()> {
+        let bytes = header.encode();
+        for offset in [0, COPY_BYTES] {
+            vfs::write_all_at(self.file.as_ref(), &bytes, offset)?;
+            self.file.sync()?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,156 @@
+//! The tail: the segment that the log grows in, and what the next frame needs to know of it.
+//!
+//! Owns: when a mark is due, where a frame would stand, and whether it still fits. Knows no file system: the appender
+//! writes what is staged here.
+
+use std::sync::Arc;
+
+use super::commit::Reached;
+use super::frame::{self, Kind};
+use super::mark::{ENDINGS_MAX, Ending, Mark};
+use super::roster::{Listed, Roster};
+use super::segment::Segment;
+use crate::vfs::VfsFile;
+
+/// Room for the frame that announces the next segment.
+pub(crate) const ENTER_BYTES: u64 = (frame::HEAD_BYTES + Listed::BYTES) as u64;
+/// A mark is due when the clock has moved this far since the last one.
+const CLOCK_STEP_MS: u64 = 1_000;
+/// The share of a segment that is its reserve, and the reserve's limit in bytes.
+const RESERVE_SHARE: u64 = 16;
+const RESERVE_BYTES_MAX: u64 = 64 << 10;
+
+/// The state at the end of the log.
+pub(crate) struct Tail {
+    pub segment: Arc<Segment>,
+    pub next_lsn: u64,
+    pub buffer: Vec<u8>,
+    pub roster: Roster,
+    pub spare: Option<Spare>,
+    /// Full segments that have not been synced since they were filled.
+    pub rolled: Vec<Arc<Segment>>,
+    /// The durable LSN and clock that the last mark told; no mark yet in this segment when `None`.
+    pub marked: Option<Reached>,
+    /// Endings since the last mark.
+    pub endings: Vec<Ending>,
+    /// The LSN of the last mark.
+    pub marked_at: u64,
+    /// The LSN of the last frame that changed the roster.
+    pub roster_lsn: u64,
+    /// Whether anything but a mark was appended since the last mark.
+    pub unmarked: bool,
+    pub closed: bool,
+}
+
+/// A segment file that waits to be filled.
+pub(crate) struct Spare {
+    pub number: u32,
+    pub capacity: u64,
+    pub file: Arc<dyn VfsFile>,
+}
+
+/// Writes a frame into a buffer: for this salt, offset and LSN.
+pub(crate) type Encode<'e> = &'e dyn Fn(&mut Vec<u8>, u64, u64, u64);
+
+/// How far into a segment's reserve a record may go when no other segment can be had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// Not at all.
+    Ordinary,
+    /// A quarter of it: evictions, which make room, and marks.
+    Eviction,
+    /// Three quarters: endings.
+    Ending,
+    /// All of it: the roster, without which no segment can be given back.
+    Roster,
+}
+
+/// What stands in the tail's buffer, ready to be written at the segment's end.
+pub(crate) struct Staged {
+    pub lsn: u64,
+    pub offset: u64,
+    pub bytes: u64,
+    /// What the mark before the frame tells, if there is one.
+    pub marked: Option<Reached>,
+}
+
+/// The smallest segment that takes so many bytes of header and frames, with its reserve.
+pub(crate) const fn capacity_for(bytes: u64) -> u64 {
+    let bytes = bytes + Mark::FRAME_BYTES_MAX + ENTER_BYTES;
+    (bytes + bytes / (RESERVE_SHARE - 1)).next_multiple_of(4096)
+}
+
+impl Tail {
+    /// A tail whose first frame is a mark, after everything up to `before`.
+    pub fn new(segment: Arc<Segment>, roster: Roster, before: u64) -> Self {
+        Self {
+            segment,
+            next_lsn: before + 1,
+            buffer: Vec::new(),
+            roster,
+            spare: None,
+            rolled: Vec::new(),
+            marked: None,
+            endings: Vec::new(),
+            marked_at: before,
+            roster_lsn: before,
+            unmarked: false,
+            closed: false,
+        }
+    }
+
+    /// The clock of the last mark in this segment.
+    pub fn marked_clock_ms(&self) -> u64 {
+        self.marked.map_or(0, |marked| marked.clock_ms)
+    }
+
+    /// Encodes a due mark and the frame into the buffer, for where they would stand.
+    pub fn stage(&mut self, known: Reached, encode: Encode<'_>) -> Staged {
+        let (salt, end) = (self.segment.salt, self.segment.end());
+        let due = self.marked.is_none_or(|marked| {
+            known.lsn > marked.lsn && self.unmarked
+                || known.clock_ms >= marked.clock_ms.saturating_add(CLOCK_STEP_MS)
+                || self.endings.len() >= ENDINGS_MAX
+        });
+        self.buffer.clear();
+        let mut lsn = self.next_lsn;
+        if due {
+            let Reached { lsn: durable_lsn, clock_ms } = known;
+            let (since_lsn, roster_lsn, endings) = (self.marked_at, self.roster_lsn, self.endings.clone());
+            let mark = Mark { durable_lsn, since_lsn, roster_lsn, clock_ms, endings };
+            frame::encode(&mut self.buffer, salt, end, Kind::Mark, lsn, |out| mark.encode(out));
+            lsn += 1;
+        }
+        let offset = end + self.buffer.len() as u64;
+        encode(&mut self.buffer, salt, offset, lsn);
+        Staged { lsn, offset, bytes: self.buffer.len() as u64, marked: due.then_some(known) }
+    }
+
+    /// What was staged has been written: the tail is behind it now.
+    pub fn advance(&mut self, staged: &Staged) {
+        let end = self.segment.end();
+        self.segment.grow(end + staged.bytes);
+        if let Some(marked) = staged.marked {
+            self.marked = Some(marked);
+            self.marked_at = self.next_lsn;
+            self.endings.clear();
+        }
+        let wrote_frame = staged.bytes > staged.offset - end;
+        self.next_lsn = staged.lsn + u64::from(wrote_frame);
+    }
+}
+
+impl Staged {
+    /// Whether it fits into the tail's segment, going so far into the reserve.
+    pub fn fits(&self, tail: &Tail, reach: Reach) -> bool {
+        let capacity = tail.segment.capacity;
+        let reserve = (capacity / RESERVE_SHARE).min(RESERVE_BYTES_MAX);
+        let reserve = match reach {
+            Reach::Ordinary => reserve,
+            Reach::Eviction => reserve / 4 * 3,
+            Reach::Ending => reserve / 4,
+            Reach::Roster => 0,
+        };
+        tail.segment.end() + self.bytes + reserve + ENTER_BYTES <= capacity
+    }
+}

@@ -1,0 +1,51 @@
+//! What the store tells somebody who is on call.
+
+use crate::error::Damage;
+
+/// Hears of what needs attention. Called from whatever thread found it; it must return soon and must not call the
+/// store. No event carries an id.
+///
+/// ```
+/// use sessile::{Event, Observer, Options};
+/// use std::sync::Arc;
+///
+/// struct Log;
+/// impl Observer for Log {
+///     fn event(&self, event: &Event) {
+///         eprintln!("session store: {event:?}");
+///     }
+/// }
+/// let options = Options::new().observer(Arc::new(Log));
+/// # let _ = options;
+/// ```
+pub trait Observer: Send + Sync {
+    /// Something happened.
+    fn event(&self, event: &Event);
+}
+
+/// What an [`Observer`] hears of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// A write or sync failed: the store takes no more writes.
+    Latched {
+        /// What failed.
+        cause: String,
+    },
+    /// A file is not what was written.
+    Damaged(Damage),
+    /// A limit or the disk is reached.
+    DiskFull,
+    /// The wall clock jumped; what it would expire is hidden until the jump is confirmed.
+    ClockJumped {
+        /// By how much, in milliseconds; negative is back.
+        by_ms: i64,
+    },
+    /// A jump was confirmed and now counts.
+    ClockConfirmed,
+    /// Expiry has fallen behind by this many wheel entries.
+    Backlog {
+        /// How many.
+        entries: u64,
+    },
+}

@@ -1,0 +1,398 @@
+//! How a store is opened: every setting, its default, its limits.
+//!
+//! Owns: [`Options`] and its validation. Invariant: a value that passed [`Options::validate`] can be used unchecked.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clock::{Clock, SystemClock};
+use crate::error::{Error, Result};
+use crate::observer::Observer;
+use crate::session::Durability;
+use crate::store::Store;
+use crate::vfs::{RealVfs, Vfs};
+
+/// What happens when a limit of the store is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AtLimit {
+    /// Refuse the write with [`Error::Full`].
+    Reject,
+    /// End the sessions without a subject that would end soonest by themselves; never one with a subject.
+    EvictAnonymous,
+}
+
+/// What to do about files that are damaged below what is known to have been durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Recovery {
+    /// Refuse to open, and name the place.
+    Strict,
+    /// Open without what the damage may have ended, and report it.
+    Salvage,
+}
+
+/// How sealed segments are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ReadMode {
+    /// From a memory map: fastest; a media error under it is a signal to the process.
+    Map,
+    /// With plain reads: a media error is an [`Error::Io`].
+    Plain,
+}
+
+/// Settings of a store, with defaults that suit a web server.
+///
+/// ```
+/// use sessile::{Durability, Options};
+/// use std::time::Duration;
+///
+/// # let dir = tempfile::tempdir()?;
+/// let store = Options::new()
+///     .idle(Duration::from_secs(30 * 60))
+///     .durability(Durability::Written)
+///     .open(dir.path())?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Options {
+    pub(crate) durability: Durability,
+    pub(crate) touch_durability: Durability,
+    pub(crate) relax_endings: bool,
+    pub(crate) idle: Duration,
+    pub(crate) absolute: Option<Duration>,
+    pub(crate) first_lifetime: Option<Duration>,
+    pub(crate) touch_slack: Duration,
+    pub(crate) sync_interval: Duration,
+    pub(crate) segment_bytes: u64,
+    pub(crate) session_bytes_max: u64,
+    pub(crate) sessions_max: Option<u64>,
+    pub(crate) disk_bytes_max: Option<u64>,
+    pub(crate) at_limit: AtLimit,
+    pub(crate) erase_within: Duration,
+    pub(crate) keep_ids: bool,
+    pub(crate) lock_wait: Duration,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) clock_confirm: Duration,
+    pub(crate) clock_jump_max: Duration,
+    pub(crate) observer: Option<Arc<dyn Observer>>,
+    pub(crate) manual_maintenance: bool,
+    pub(crate) recovery: Recovery,
+    pub(crate) read_mode: ReadMode,
+    pub(crate) read_only: bool,
+    pub(crate) create: bool,
+    pub(crate) allow_network_file_system: bool,
+    pub(crate) close_budget: Duration,
+    pub(crate) vfs: Arc<dyn Vfs>,
+}
+
+const HOUR: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            durability: Durability::Synced,
+            touch_durability: Durability::Written,
+            relax_endings: false,
+            idle: 14 * DAY,
+            absolute: None,
+            first_lifetime: None,
+            touch_slack: Duration::from_secs(60),
+            sync_interval: Duration::from_secs(1),
+            segment_bytes: 64 << 20,
+            session_bytes_max: 1 << 20,
+            sessions_max: None,
+            disk_bytes_max: None,
+            at_limit: AtLimit::EvictAnonymous,
+            erase_within: DAY,
+            keep_ids: false,
+            lock_wait: Duration::ZERO,
+            clock: Arc::new(SystemClock),
+            clock_confirm: Duration::from_secs(600),
+            clock_jump_max: 30 * DAY,
+            observer: None,
+            manual_maintenance: false,
+            recovery: Recovery::Strict,
+            read_mode: ReadMode::Map,
+            read_only: false,
+            create: true,
+            allow_network_file_system: false,
+            close_budget: Duration::from_secs(5),
+            vfs: Arc::new(RealVfs),
+        }
+    }
+}
+
+impl Options {
+    /// The defaults: `Synced` writes, 14 days idle, finite limits taken from the machine.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// What writes wait for unless they say otherwise. Default [`Durability::Synced`].
+    ///
+    /// With [`Durability::Written`] endings (destroy, rotate, revocation, clear) still wait for the disk.
+    #[must_use]
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
+    }
+
+    /// What a touch waits for when it is logged at all. Default [`Durability::Written`].
+    #[must_use]
+    pub fn touch_durability(mut self, durability: Durability) -> Self {
+        self.touch_durability = durability;
+        self
+    }
+
+    /// Lets endings follow [`durability`](Self::durability), so that a power cut within
+    /// [`sync_interval`](Self::sync_interval) can bring back somebody who has just logged out. Default off.
+    #[must_use]
+    pub fn logouts_may_be_lost_on_power_failure(mut self, relax: bool) -> Self {
+        self.relax_endings = relax;
+        self
+    }
+
+    /// How long a session lives without being used, unless its write says otherwise; `Duration::MAX` for ever.
+    /// Default 14 days.
+    #[must_use]
+    pub fn idle(mut self, lifetime: Duration) -> Self {
+        self.idle = lifetime;
+        self
+    }
+
+    /// How long a session lives at most, unless its write says otherwise. Default: no such limit.
+    #[must_use]
+    pub fn absolute(mut self, lifetime: Duration) -> Self {
+        self.absolute = Some(lifetime);
+        self
+    }
+
+    /// Ends a session after this long unless it is used a second time: what bots leave behind goes early.
+    /// Default off.
+    #[must_use]
+    pub fn first_lifetime(mut self, lifetime: Duration) -> Self {
+        self.first_lifetime = Some(lifetime);
+        self
+    }
+
+    /// How much of a touch a crash may take back, at most; a tenth of the idle lifetime where that is less.
+    /// Default 60 s. Smaller means more touches in the log.
+    #[must_use]
+    pub fn touch_slack(mut self, slack: Duration) -> Self {
+        self.touch_slack = slack;
+        self
+    }
+
+    /// How soon what was `Written` is synced by itself. Default 1 s.
+    #[must_use]
+    pub fn sync_interval(mut self, interval: Duration) -> Self {
+        self.sync_interval = interval;
+        self
+    }
+
+    /// How large a segment of the log grows, in bytes; 64 KiB to 1 GiB. Default 64 MiB. A small store uses less.
+    #[must_use]
+    pub fn segment_bytes(mut self, bytes: u64) -> Self {
+        self.segment_bytes = bytes;
+        self
+    }
+
+    /// The most data that one session may hold, in bytes; up to 15 MiB. Default 1 MiB.
+    #[must_use]
+    pub fn session_bytes_max(mut self, bytes: u64) -> Self {
+        self.session_bytes_max = bytes;
+        self
+    }
+
+    /// The most sessions the store may hold. Default: an eighth of the machine's memory, at 64 bytes each.
+    #[must_use]
+    pub fn sessions_max(mut self, sessions: u64) -> Self {
+        self.sessions_max = Some(sessions);
+        self
+    }
+
+    /// The most bytes that the store's files may occupy. Default: half of what is free at opening, and what it has.
+    #[must_use]
+    pub fn disk_bytes_max(mut self, bytes: u64) -> Self {
+        self.disk_bytes_max = Some(bytes);
+        self
+    }
+
+    /// What happens at a limit. Default [`AtLimit::EvictAnonymous`].
+    #[must_use]
+    pub fn at_limit(mut self, at_limit: AtLimit) -> Self {
+        self.at_limit = at_limit;
+        self
+    }
+
+    /// Within how much open time the data of an ended session is physically gone. Default 24 hours.
+    #[must_use]
+    pub fn erase_within(mut self, time: Duration) -> Self {
+        self.erase_within = time;
+        self
+    }
+
+    /// Keeps the ids themselves beside the sessions, for an export to a store that needs them. Default off: the
+    /// directory then holds what logs people in, so guard it like a password file. Fixed when the store is created.
+    #[must_use]
+    pub fn keep_ids(mut self, keep: bool) -> Self {
+        self.keep_ids = keep;
+        self
+    }
+
+    /// How long opening waits for another process to let go of the store. Default not at all.
+    #[must_use]
+    pub fn lock_wait(mut self, wait: Duration) -> Self {
+        self.lock_wait = wait;
+        self
+    }
+
+    /// The clock that deadlines are judged by. Default [`SystemClock`].
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// How long both clocks must agree before a jump forward is believed. Default 10 minutes.
+    #[must_use]
+    pub fn clock_confirm(mut self, time: Duration) -> Self {
+        self.clock_confirm = time;
+        self
+    }
+
+    /// The longest jump forward that is believed without an operator. Default 30 days.
+    #[must_use]
+    pub fn clock_jump_max(mut self, jump: Duration) -> Self {
+        self.clock_jump_max = jump;
+        self
+    }
+
+    /// Who hears of what needs attention: a latch, damage, a full disk, a clock jump, a backlog.
+    #[must_use]
+    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observer = Some(observer);
+        self
+    }
+
+    /// Starts no thread: the caller drives expiry, compaction and syncing of `Written` data with
+    /// [`Store::maintain`]. Default off.
+    #[must_use]
+    pub fn manual_maintenance(mut self, manual: bool) -> Self {
+        self.manual_maintenance = manual;
+        self
+    }
+
+    /// What to do about damage. Default [`Recovery::Strict`].
+    #[must_use]
+    pub fn recovery(mut self, recovery: Recovery) -> Self {
+        self.recovery = recovery;
+        self
+    }
+
+    /// How segments are read. Default [`ReadMode::Map`].
+    #[must_use]
+    pub fn read_mode(mut self, mode: ReadMode) -> Self {
+        self.read_mode = mode;
+        self
+    }
+
+    /// Opens for inspection only, also while a server holds the store: shows the store as it is at this moment,
+    /// creates and changes no file. Default off.
+    #[must_use]
+    pub fn read_only(mut self, read_only: bool) -> Self {
+        self.read_only = read_only;
+        self
+    }
+
+    /// Whether a store is created where there is none. Default on.
+    #[must_use]
+    pub fn create(mut self, create: bool) -> Self {
+        self.create = create;
+        self
+    }
+
+    /// Opens on a network file system all the same, at the caller's risk. Default off.
+    #[must_use]
+    pub fn allow_network_file_system(mut self, allow: bool) -> Self {
+        self.allow_network_file_system = allow;
+        self
+    }
+
+    /// How long closing may spend on the snapshot that makes the next opening quick. Default 5 s.
+    #[must_use]
+    pub fn close_budget(mut self, budget: Duration) -> Self {
+        self.close_budget = budget;
+        self
+    }
+
+    /// The file system, for tests. Default the real one.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn vfs(mut self, vfs: Arc<dyn Vfs>) -> Self {
+        self.vfs = vfs;
+        self
+    }
+
+    /// Opens the store in `directory`, and creates it where there is none.
+    ///
+    /// A second open of the same directory in this process shares the store, with the options of the first.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a setting out of its limits, [`Error::Locked`] when another process holds the store,
+    /// [`Error::NotAStore`], [`Error::NewerFormat`], [`Error::NetworkFileSystem`], [`Error::Corrupt`] for damage
+    /// under [`Recovery::Strict`], [`Error::Io`].
+    pub fn open(self, directory: impl AsRef<Path>) -> Result<Store> {
+        Store::open_with(directory.as_ref(), self)
+    }
+
+    /// Checks every setting against its limits.
+    pub(crate) fn validate(&self) -> Result<()> {
+        let rules = [
+            (
+                (64 << 10..=1 << 30).contains(&self.segment_bytes),
+                "Options::segment_bytes must lie between 64 KiB and 1 GiB",
+            ),
+            (
+                (1..=15 << 20).contains(&self.session_bytes_max),
+                "Options::session_bytes_max must lie between 1 byte and 15 MiB",
+            ),
+            (self.sessions_max != Some(0), "Options::sessions_max must be at least 1"),
+            (
+                self.disk_bytes_max.is_none_or(|bytes| bytes >= self.segment_bytes.saturating_mul(4)),
+                "Options::disk_bytes_max must be at least four times Options::segment_bytes, so that compaction has room",
+            ),
+            (
+                !self.idle.is_zero(),
+                "Options::idle must be longer than zero, or no session would ever be alive",
+            ),
+            (self.absolute != Some(Duration::ZERO), "Options::absolute must be longer than zero"),
+            (self.first_lifetime != Some(Duration::ZERO), "Options::first_lifetime must be longer than zero"),
+            (!self.sync_interval.is_zero(), "Options::sync_interval must be longer than zero"),
+            (self.erase_within >= HOUR / 60, "Options::erase_within must be at least a minute"),
+        ];
+        match rules.iter().find(|(holds, _)| !holds) {
+            Some((_, what)) => Err(Error::invalid(*what)),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::fmt::Debug for Options {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Options")
+            .field("durability", &self.durability)
+            .field("idle", &self.idle)
+            .field("absolute", &self.absolute)
+            .field("sessions_max", &self.sessions_max)
+            .field("disk_bytes_max", &self.disk_bytes_max)
+            .field("manual_maintenance", &self.manual_maintenance)
+            .field("read_only", &self.read_only)
+            .finish_non_exhaustive()
+    }
+}

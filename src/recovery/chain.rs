@@ -1,0 +1,303 @@
+//! The chain: the end of the log, from the root segment on, and where exactly it ends.
+//!
+//! Owns: the walk from the root along `Enter` frames, and the judgement of holes (rule 10). Nothing is written here.
+//!
+//! Every group carries the LSN that was durable when it was written, so with `durable` the greatest of them:
+//! * a hole whose first missing LSN is at or below `durable` is damage: those bytes were on the disk once;
+//! * the first hole above it is the end of the log. Unsynced pages reach the disk in any order, so valid frames may
+//!   stand behind it; nobody was told that they are safe, and they count for nothing.
+//! * frames above `durable` and below that end were written but perhaps never synced: what the page cache says of
+//!   them proves nothing about the disk, so opening copies them to a new segment and syncs them there (rule 11).
+
+use std::sync::Arc;
+
+use super::open::{Directory, OpenSegment};
+use super::scan::{Hole, scan};
+use crate::error::{Damage, Result};
+use crate::log::appender::lsn_before;
+use crate::log::bytes::Reader;
+use crate::log::frame::Kind;
+use crate::log::header::{SegmentHeader, StoreHeader};
+use crate::log::hint::Hints;
+use crate::log::mark::{Ending, Mark};
+use crate::log::record::Record;
+use crate::log::roster::{Listed, Origin, Roster, decode_leave};
+use crate::log::segment::Segment;
+use crate::session::Deadline;
+
+/// One segment at the end of the log.
+pub(crate) struct Link {
+    pub open: OpenSegment,
+    frames: Vec<Seen>,
+    holes: Vec<Hole>,
+    marks: Vec<(u64, Mark)>,
+    changes: Vec<(u64, Change)>,
+}
+
+#[derive(Clone, Copy)]
+struct Seen {
+    offset: u64,
+    span: usize,
+    lsn: u64,
+    kind: Kind,
+}
+
+enum Change {
+    Enter(Listed),
+    Leave(Vec<u32>),
+}
+
+/// The end of the log, judged.
+pub(crate) struct Chain {
+    /// The segments that keep frames, closed where their durable frames end, with what those say.
+    pub closed: Vec<(Arc<Segment>, Hints)>,
+    /// Records above the last mark, oldest first: segment and offset.
+    pub written: Vec<(Arc<Segment>, u64)>,
+    /// Number and salt of every segment that the walk came to.
+    pub walked: Vec<(u32, u64)>,
+    /// How long their files are.
+    pub walked_bytes: u64,
+    /// The roster as the log leaves it, without the segments of the chain itself.
+    pub roster: Roster,
+    /// The latest clock that a mark or header tells.
+    pub clock_ms: u64,
+    /// Endings that marks repeat.
+    pub endings: Vec<Ending>,
+    /// What was damaged, and the LSN up to which endings may be missing because of it.
+    pub damage: Vec<(Damage, Option<u64>)>,
+    /// Bytes behind the end that hold something.
+    pub torn_bytes: u64,
+    /// The LSN of the last frame, and whether nothing stands above the last mark but the mark itself.
+    pub last_lsn: u64,
+    /// Where the last segment's frames end.
+    pub last_end: u64,
+}
+
+/// How the end of the log is to be taken.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Nobody else has the store: holes are judged, and what is not known durable will be copied.
+    Recover,
+    /// Nobody else has the store, and nothing will be written: holes are judged, and everything is read in place.
+    Examine,
+    /// A server may be writing: the first hole is the end, and what stands below it is read in place.
+    Inspect,
+}
+
+impl Chain {
+    /// Walks from `root` to the end of the log.
+    pub fn walk(directory: &Directory, store: &StoreHeader, how: Purpose) -> Result<Self> {
+        let mut links = vec![Link::read(directory.open_root(store.root)?)?];
+        while let Some(next) = links.last().and_then(Link::successor) {
+            match directory.open_segment(next.number)?.filter(|open| open.header.salt == next.salt) {
+                // The announcement may have reached the disk, or the page cache, before the segment's own header.
+                None => break,
+                Some(open) => links.push(Link::read(open)?),
+            }
+        }
+        let opening = links.first().map_or(0, |link| link.open.header.opening);
+        let told =
+            links.iter().flat_map(|link| &link.marks).map(|(_, mark)| mark.durable_lsn).max().unwrap_or(0);
+        let durable = told.max(lsn_before(opening)).max(store.durable_lsn);
+        let end = End::find(&links, durable, how);
+        Self::cut(links, durable, end, how)
+    }
+
+    fn cut(links: Vec<Link>, durable: u64, end: End, how: Purpose) -> Result<Self> {
+        let mut chain = Self {
+            closed: Vec::new(),
+            written: Vec::new(),
+            walked: Vec::new(),
+            walked_bytes: 0,
+            roster: links.first().map(|link| link.open.header.roster.clone()).unwrap_or_default(),
+            clock_ms: 0,
+            endings: Vec::new(),
+            damage: end.damage,
+            torn_bytes: 0,
+            last_lsn: durable,
+            last_end: 0,
+        };
+        let keep_to = if how == Purpose::Recover { durable.min(end.lsn) } else { end.lsn };
+        for link in links {
+            chain.take(link, keep_to, end.lsn)?;
+        }
+        Ok(chain)
+    }
+
+    /// Takes over what one link says up to `end_lsn`; what is above `keep_to` is to be copied.
+    fn take(&mut self, link: Link, keep_to: u64, end_lsn: u64) -> Result<()> {
+        let header = &link.open.header;
+        self.walked.push((header.number, header.salt));
+        self.walked_bytes += header.capacity;
+        if header.lsn_first <= end_lsn.saturating_add(1) {
+            self.clock_ms = self.clock_ms.max(header.clock_ms);
+        }
+        for (lsn, mark) in &link.marks {
+            if *lsn <= end_lsn {
+                self.clock_ms = self.clock_ms.max(mark.clock_ms);
+                self.endings.extend(mark.endings.iter().copied());
+            }
+        }
+        for (lsn, change) in &link.changes {
+            match change {
+                Change::Enter(listed) if *lsn <= end_lsn && listed.origin == Origin::Compaction => {
+                    self.roster.enter(*listed);
+                }
+                Change::Leave(numbers) if *lsn <= end_lsn => self.roster.leave(numbers),
+                _ => {}
+            }
+        }
+        let kept = || link.frames.iter().filter(|seen| seen.lsn <= keep_to);
+        let above = || link.frames.iter().filter(|seen| seen.lsn > keep_to && seen.lsn <= end_lsn);
+        let close_at = kept().next_back().map_or(link.open.start(), |seen| seen.offset + seen.span as u64);
+        let read_to = above().next_back().map_or(close_at, |seen| seen.offset + seen.span as u64);
+        self.torn_bytes += link.torn_bytes(end_lsn);
+        if let Some(last) = kept().chain(above()).next_back() {
+            (self.last_lsn, self.last_end) = (last.lsn, last.offset + last.span as u64);
+        }
+        let mut hints = Hints::default();
+        let mut listed = link.open.listed(read_to);
+        link.records(|record, seen| {
+            if seen.lsn <= keep_to {
+                hints.note(&record, seen.offset, seen.span);
+                listed.lsn_min = listed.lsn_min.min(seen.lsn);
+                listed.lsn_max = listed.lsn_max.max(seen.lsn);
+                listed.ceiling = listed.ceiling.max(record.ceiling());
+            }
+        })?;
+        hints.sort();
+        let mut copied = above().filter(|seen| seen.kind.outlives_its_segment()).peekable();
+        if copied.peek().is_some() {
+            let segment = link.open.segment(listed)?;
+            self.written.extend(copied.map(|seen| (Arc::clone(&segment), seen.offset)));
+        }
+        if close_at > link.open.start() {
+            let segment = link.open.segment(Listed { end: close_at, ..listed })?;
+            segment.died_at(header.clock_ms);
+            self.closed.push((segment, hints));
+        }
+        Ok(())
+    }
+}
+
+/// Where the log ends, and what is damaged before that.
+struct End {
+    /// Frames above this LSN count for nothing.
+    lsn: u64,
+    damage: Vec<(Damage, Option<u64>)>,
+}
+
+impl End {
+    fn find(links: &[Link], durable: u64, how: Purpose) -> Self {
+        let mut damage = Vec::new();
+        for (position, link) in links.iter().enumerate() {
+            let header = &link.open.header;
+            let has_next = position + 1 < links.len();
+            for hole in &link.holes {
+                let lsn_before = hole.lsn_before.max(header.lsn_first.saturating_sub(1));
+                let behind_announcement = has_next && link.announces(hole.lsn_before);
+                if behind_announcement {
+                    break;
+                }
+                let in_copied = hole.offset < header.copied_to;
+                if how != Purpose::Inspect && (in_copied || lsn_before < durable) {
+                    damage.push(link.damage(hole, durable, links));
+                    continue;
+                }
+                return Self { lsn: if in_copied { hole.lsn_before } else { lsn_before }, damage };
+            }
+        }
+        Self { lsn: u64::MAX, damage }
+    }
+}
+
+impl Link {
+    fn read(open: OpenSegment) -> Result<Self> {
+        let bytes = open.bytes()?;
+        let (mut frames, mut marks, mut changes) = (Vec::new(), Vec::new(), Vec::new());
+        let holes = scan(&bytes, open.start(), open.header.salt, true, |offset, frame| {
+            frames.push(Seen { offset, span: frame.span(), lsn: frame.lsn, kind: frame.kind });
+            match frame.kind {
+                Kind::Mark => marks.extend(Mark::decode(frame.body).map(|mark| (frame.lsn, mark))),
+                Kind::Enter => {
+                    let listed = Listed::decode(&mut Reader::new(frame.body));
+                    changes.extend(listed.map(|listed| (frame.lsn, Change::Enter(listed))));
+                }
+                Kind::Leave => {
+                    changes
+                        .extend(decode_leave(frame.body).map(|numbers| (frame.lsn, Change::Leave(numbers))));
+                }
+                _ => {}
+            }
+        });
+        drop(bytes);
+        Ok(Self { open, frames, holes, marks, changes })
+    }
+
+    /// The segment of the log that this one announces.
+    fn successor(&self) -> Option<Listed> {
+        self.changes.iter().rev().find_map(|(_, change)| match change {
+            Change::Enter(listed) if listed.origin == Origin::Log => Some(*listed),
+            _ => None,
+        })
+    }
+
+    /// Whether the frame of that LSN announces the next segment of the log.
+    fn announces(&self, at: u64) -> bool {
+        self.changes.iter().any(|(lsn, change)| {
+            *lsn == at && matches!(change, Change::Enter(listed) if listed.origin == Origin::Log)
+        })
+    }
+
+    fn records(&self, mut each: impl FnMut(Record<'_>, &Seen)) -> Result<()> {
+        let bytes = self.open.bytes()?;
+        let start = self.open.start();
+        for seen in self.frames.iter().filter(|seen| seen.kind.outlives_its_segment()) {
+            let at = usize::try_from(seen.offset - start).unwrap_or(usize::MAX);
+            let frame = bytes
+                .get(at..)
+                .and_then(|bytes| crate::log::frame::decode(bytes, self.open.header.salt, seen.offset));
+            if let Some(record) = frame.and_then(|frame| Record::decode(&frame)) {
+                each(record, seen);
+            }
+        }
+        Ok(())
+    }
+
+    fn torn_bytes(&self, end_lsn: u64) -> u64 {
+        let frames = self.frames.iter().filter(|seen| seen.lsn > end_lsn).map(|seen| seen.span as u64);
+        let holes = self.holes.iter().filter(|hole| !hole.blank && hole.lsn_behind.is_some());
+        frames.sum::<u64>() + holes.map(|hole| hole.end - hole.offset).sum::<u64>()
+    }
+
+    /// Describes a hole that is damage, and whether the endings in it are known from a mark behind it.
+    fn damage(&self, hole: &Hole, durable: u64, links: &[Link]) -> (Damage, Option<u64>) {
+        let lost_from = hole.lsn_before.max(self.open.header.lsn_first.saturating_sub(1)) + 1;
+        let lost_to = hole.lsn_behind.map_or(durable, |behind| behind.saturating_sub(1));
+        let in_copied = hole.offset < self.open.header.copied_to;
+        let repeated = !in_copied
+            && links.iter().flat_map(|link| &link.marks).any(|(lsn, mark)| {
+                *lsn > lost_to
+                    && mark.since_lsn < lost_from
+                    && !(lost_from..=lost_to).contains(&mark.roster_lsn)
+            });
+        let bytes = hole.end - hole.offset;
+        let what = if repeated {
+            format!("{bytes} bytes of records that were durable are lost; the endings among them are known")
+        } else {
+            format!(
+                "{bytes} bytes of records that were durable are lost, and with them endings that stand nowhere else"
+            )
+        };
+        let damage = Damage { file: self.open.name(), offset: hole.offset, what };
+        (damage, (!repeated).then_some(lost_to))
+    }
+}
+
+impl OpenSegment {
+    /// The segment as the roster would list it with its frames ending at `end`, and none of its records known.
+    pub fn listed(&self, end: u64) -> Listed {
+        let SegmentHeader { number, origin, salt, .. } = self.header;
+        Listed { number, origin, salt, end, lsn_min: u64::MAX, lsn_max: 0, ceiling: Deadline::at_ms(0) }
+    }
+}

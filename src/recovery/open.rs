@@ -1,0 +1,132 @@
+//! The directory as recovery finds it: segment files opened and their headers checked.
+//!
+//! Owns: the step from a name to a segment that is what it says it is. Nothing is written here.
+
+use std::borrow::Cow;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+use crate::log::header::SegmentHeader;
+use crate::log::roster::Listed;
+use crate::log::segment::{Segment, file_name};
+use crate::options::ReadMode;
+use crate::vfs::{self, Vfs, VfsFile};
+
+/// A store's directory.
+pub(crate) struct Directory {
+    pub vfs: Arc<dyn Vfs>,
+    pub path: PathBuf,
+    pub store_id: [u8; 16],
+    pub read_mode: ReadMode,
+}
+
+/// A segment's file whose header is sound and of this store.
+pub(crate) struct OpenSegment {
+    pub header: SegmentHeader,
+    pub file: Arc<dyn VfsFile>,
+    length: u64,
+    read_mode: ReadMode,
+}
+
+impl Directory {
+    /// The segment that the store's header names; it was durable before that.
+    pub fn open_root(&self, number: u32) -> Result<OpenSegment> {
+        self.open_or(
+            number,
+            "the store's header names this segment, but it is missing, cut short, or its header is damaged",
+        )
+    }
+
+    /// A segment that the roster lists.
+    pub fn open_listed(&self, listed: &Listed) -> Result<OpenSegment> {
+        let what = "the roster lists this segment, but it is missing, cut short, or its header is damaged";
+        let open = self.open_or(listed.number, what)?;
+        if open.header.salt != listed.salt || open.length < listed.end {
+            return Err(Error::corrupt(
+                file_name(listed.number),
+                0,
+                "this is not the segment that the roster lists",
+            ));
+        }
+        Ok(open)
+    }
+
+    /// A segment that the roster lists, to be read on demand.
+    pub fn open_sealed(&self, listed: &Listed) -> Result<Arc<Segment>> {
+        let open = self.open_listed(listed)?;
+        let segment = open.segment(*listed)?;
+        segment.died_at(open.header.clock_ms);
+        Ok(segment)
+    }
+
+    fn open_or(&self, number: u32, what: &str) -> Result<OpenSegment> {
+        match self.try_open(number) {
+            Ok(Some(open)) => Ok(open),
+            Ok(None) => Err(Error::corrupt(file_name(number), 0, what)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Err(Error::corrupt(file_name(number), 0, what))
+            }
+            Err(error) => Err(Error::io(format!("opening {}", file_name(number)), error)),
+        }
+    }
+
+    /// A segment, if it is there and sound. That it cannot be read now does not say that it is not.
+    pub fn open_segment(&self, number: u32) -> Result<Option<OpenSegment>> {
+        match self.try_open(number) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            open => open.map_err(|error| Error::io(format!("opening {}", file_name(number)), error)),
+        }
+    }
+
+    fn try_open(&self, number: u32) -> io::Result<Option<OpenSegment>> {
+        let file = self.vfs.open(&self.path.join(file_name(number)), false)?;
+        let length = file.len()?;
+        let mut bytes = vec![0; SegmentHeader::FRONT_BYTES];
+        let read = vfs::read_up_to(file.as_ref(), &mut bytes, 0)?;
+        bytes.truncate(read);
+        let Some(claimed) = SegmentHeader::claimed_length(&bytes).filter(|claimed| *claimed as u64 <= length)
+        else {
+            return Ok(None);
+        };
+        bytes.resize(claimed, 0);
+        vfs::read_exact_at(file.as_ref(), &mut bytes, 0)?;
+        let header = SegmentHeader::decode(&bytes)
+            .filter(|header| header.number == number && header.store_id == self.store_id)
+            .filter(|header| header.capacity <= length);
+        Ok(header.map(|header| OpenSegment { header, file, length, read_mode: self.read_mode }))
+    }
+}
+
+impl OpenSegment {
+    /// Its file name.
+    pub fn name(&self) -> String {
+        file_name(self.header.number)
+    }
+
+    /// Where its frames begin.
+    pub fn start(&self) -> u64 {
+        SegmentHeader::bytes(self.header.roster.len()) as u64
+    }
+
+    /// All bytes from the first frame to the end of the file.
+    pub fn bytes(&self) -> Result<Cow<'_, [u8]>> {
+        self.read(self.start(), self.length)
+    }
+
+    /// The bytes of a stretch, with what is not there left out.
+    pub fn read(&self, start: u64, end: u64) -> Result<Cow<'_, [u8]>> {
+        let length = usize::try_from(end.min(self.length).saturating_sub(start)).unwrap_or(0);
+        let mut buffer = vec![0; length];
+        let read = vfs::read_up_to(self.file.as_ref(), &mut buffer, start)
+            .map_err(|error| Error::io(format!("reading {}", self.name()), error))?;
+        buffer.truncate(read);
+        Ok(Cow::Owned(buffer))
+    }
+
+    /// The open segment, listed like this.
+    pub fn segment(&self, listed: Listed) -> Result<Arc<Segment>> {
+        Segment::new(listed, self.start(), Arc::clone(&self.file), self.read_mode)
+    }
+}

@@ -1,0 +1,157 @@
+//! The scan: reading a segment's frames from front to back, around what is damaged.
+//!
+//! Owns: where frames are, and where they are not. Invariants:
+//! 1. A frame counts only if its checksum is right for its place; a length is believed only then.
+//! 2. The work is bounded by the segment's size: behind a hole, candidates are tried at every 8 bytes, and the bytes
+//!    summed for them are limited, because a payload can be full of false heads.
+
+use crate::log::frame::{self, Frame, HEAD_BYTES};
+
+/// Bytes that may be summed in search of the frame behind a hole, for each byte of the segment.
+const SEARCH_FACTOR: usize = 16;
+
+/// A stretch without valid frames.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Hole {
+    pub offset: u64,
+    /// Where the next valid frame begins, or where the search ended.
+    pub end: u64,
+    /// The LSN of the valid frame before it; 0 when there is none.
+    pub lsn_before: u64,
+    /// The LSN of the valid frame behind it, if there is one.
+    pub lsn_behind: Option<u64>,
+    /// Whether it is nothing but zeros: never written, or lost whole.
+    pub blank: bool,
+}
+
+/// Visits the frames in `bytes`, which stand at `start` of a segment with this salt, and returns the holes.
+///
+/// `ordered` says that LSNs must grow from frame to frame, as in the log; one that does not is no frame of it.
+pub(crate) fn scan<'a>(
+    bytes: &'a [u8],
+    start: u64,
+    salt: u64,
+    ordered: bool,
+    mut visit: impl FnMut(u64, Frame<'a>),
+) -> Vec<Hole> {
+    let mut holes = Vec::new();
+    let mut search = bytes.len().saturating_mul(SEARCH_FACTOR);
+    let (mut position, mut lsn) = (0, 0);
+    while position < bytes.len() {
+        let offset = start + position as u64;
+        let here = bytes.get(position..).unwrap_or_default();
+        if let Some(found) = frame::decode(here, salt, offset).filter(|frame| !ordered || frame.lsn > lsn) {
+            lsn = found.lsn;
+            position += found.span();
+            visit(offset, found);
+            continue;
+        }
+        let next = find(bytes, position, start, salt, (ordered, lsn), &mut search);
+        let behind = next.unwrap_or(bytes.len());
+        let hole = bytes.get(position..behind).unwrap_or_default();
+        holes.push(Hole {
+            offset,
+            end: start + behind as u64,
+            lsn_before: lsn,
+            lsn_behind: next.and_then(|at| {
+                frame::decode(bytes.get(at..)?, salt, start + at as u64).map(|frame| frame.lsn)
+            }),
+            blank: hole.iter().all(|byte| *byte == 0),
+        });
+        position = behind;
+    }
+    holes
+}
+
+/// The position of the first valid frame behind `from`.
+fn find(
+    bytes: &[u8],
+    from: usize,
+    start: u64,
+    salt: u64,
+    (ordered, lsn): (bool, u64),
+    search: &mut usize,
+) -> Option<usize> {
+    let mut position = from + 8;
+    while position + HEAD_BYTES <= bytes.len() {
+        let here = bytes.get(position..)?;
+        let claimed = frame::claimed_length(here).filter(|length| *length <= here.len());
+        if let Some(length) = claimed {
+            *search = search.checked_sub(length)?;
+            let found = frame::decode(here, salt, start + position as u64);
+            if found.is_some_and(|frame| !ordered || frame.lsn > lsn) {
+                return Some(position);
+            }
+        }
+        position += 8;
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::frame::Kind;
+
+    fn segment(frames: &[(u64, &[u8])]) -> Vec<u8> {
+        let mut out = Vec::new();
+        for (lsn, body) in frames {
+            let offset = 64 + out.len() as u64;
+            frame::encode(&mut out, 9, offset, Kind::Touch, *lsn, |out| out.extend_from_slice(body));
+        }
+        out
+    }
+
+    fn lsns(bytes: &[u8]) -> (Vec<u64>, Vec<Hole>) {
+        let mut seen = Vec::new();
+        let holes = scan(bytes, 64, 9, true, |_, frame| seen.push(frame.lsn));
+        (seen, holes)
+    }
+
+    #[test]
+    fn a_clean_segment_has_no_holes_and_an_unwritten_end_is_blank() {
+        let mut bytes = segment(&[(1, b"a"), (2, b"b")]);
+        assert_eq!(lsns(&bytes), (vec![1, 2], vec![]));
+        bytes.resize(4096, 0);
+        let (seen, holes) = lsns(&bytes);
+        assert_eq!(seen, [1, 2]);
+        assert!(holes[0].blank && holes[0].lsn_behind.is_none() && holes.len() == 1);
+    }
+
+    #[test]
+    fn a_hole_is_stepped_over() {
+        let mut bytes = segment(&[(1, b"a"), (2, b"b"), (3, b"c")]);
+        bytes[24 + 16] ^= 1;
+        let (seen, holes) = lsns(&bytes);
+        assert_eq!(seen, [1, 3]);
+        assert_eq!((holes[0].lsn_before, holes[0].lsn_behind, holes[0].blank), (1, Some(3), false));
+    }
+
+    #[test]
+    fn a_payload_that_contains_a_frame_is_not_taken_for_one() {
+        // The image is exact for its own place and salt, but it stands elsewhere.
+        let image = segment(&[(2, b"forged")]);
+        let mut body = vec![0; 8];
+        body.extend_from_slice(&image);
+        let mut bytes = segment(&[(1, &body), (3, b"c")]);
+        bytes[0] ^= 1;
+        assert_eq!(lsns(&bytes).0, [3]);
+    }
+
+    #[test]
+    fn false_heads_cost_bounded_work() {
+        let mut bytes = vec![0u8; 1 << 20];
+        for at in (0..bytes.len()).step_by(8) {
+            let length = (bytes.len() - at) as u32 & 0xff_ffff;
+            bytes[at + 4..at + 8].copy_from_slice(&(length | 1 << 24).to_le_bytes());
+        }
+        let (seen, holes) = lsns(&bytes);
+        assert!(seen.is_empty() && holes.len() == 1);
+    }
+
+    #[test]
+    fn an_older_frame_behind_a_newer_is_no_frame_of_the_log() {
+        let bytes = segment(&[(5, b"a"), (4, b"b"), (6, b"c")]);
+        assert_eq!(lsns(&bytes).0, [5, 6]);
+    }
+}

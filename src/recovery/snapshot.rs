@@ -1,0 +1,201 @@
+//! The snapshot: the index as a clean close left it, so that the next opening need not read the hints.
+//!
+//! ```text
+//!   0          8          24         32         40       48        56        64      72
+//!   ┌──────────┬──────────┬──────────┬──────────┬────────┬─────────┬─────────┬───────┬──────────┬──────────┬─────┐
+//!   │ SESSNAP1 │ store id │ opening  │ last lsn │ roster │entries n│subject m│segms k│ n × 24   │ m × 24   │k×16 │ crc 4
+//!   └──────────┴──────────┴──────────┴──────────┴────────┴─────────┴─────────┴───────┴──────────┴──────────┴─────┘
+//! ```
+//! Owns: the file `SNAPSHOT`. It is only a cache: it counts when it was made by the last opening, at exactly the frame
+//! that the log ends with, over exactly the roster that the log has, and when its checksum is right. Any doubt, and
+//! the log is read instead. A crash while it is written leaves a `.tmp`, which counts for nothing.
+
+use std::collections::HashMap;
+
+use super::chain::Chain;
+use super::open::Directory;
+use crate::error::{Error, Result};
+use crate::id::Digest;
+use crate::index::Entry;
+use crate::log::bytes::{Put, Reader};
+use crate::vfs::{self, Vfs};
+
+/// The file's name.
+pub(crate) const FILE_NAME: &str = "SNAPSHOT";
+const TMP_NAME: &str = "SNAPSHOT.tmp";
+const MAGIC: [u8; 8] = *b"SESSNAP1";
+const ENTRY_BYTES: usize = 24;
+const CHUNK_BYTES: usize = 1 << 20;
+
+/// The state of the log that a snapshot speaks of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Moment {
+    pub store_id: [u8; 16],
+    pub opening: u64,
+    pub last_lsn: u64,
+    /// A checksum of the roster.
+    pub roster: u64,
+}
+
+impl Moment {
+    /// The moment at which the log of this opening ended with `last_lsn` over segments of these numbers and salts.
+    pub fn new(store_id: [u8; 16], opening: u64, last_lsn: u64, mut segments: Vec<(u32, u64)>) -> Self {
+        segments.sort_unstable();
+        let mut bytes = Vec::with_capacity(segments.len() * 12);
+        for (number, salt) in &segments {
+            bytes.put_u32(*number);
+            bytes.put_u64(*salt);
+        }
+        let roster = u64::from(crc32fast::hash(&bytes)) | (segments.len() as u64) << 32;
+        Self { store_id, opening, last_lsn, roster }
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&MAGIC);
+        out.extend_from_slice(&self.store_id);
+        out.put_u64(self.opening);
+        out.put_u64(self.last_lsn);
+        out.put_u64(self.roster);
+    }
+}
+
+/// What a snapshot holds.
+pub(crate) struct Snapshot {
+    entries: Vec<u8>,
+    subjects: Vec<u8>,
+    /// Live bytes by segment.
+    pub live_bytes: HashMap<u32, u64>,
+}
+
+impl Snapshot {
+    /// The snapshot, if there is one and it speaks of the moment at which the log ends.
+    pub fn read(directory: &Directory, opening: u64, chain: &Chain) -> Option<Self> {
+        let listed = chain.roster.iter().map(|listed| (listed.number, listed.salt));
+        let segments = listed.chain(chain.walked.iter().copied()).collect();
+        let moment = Moment::new(directory.store_id, opening, chain.last_lsn, segments);
+        let file = directory.vfs.open(&directory.path.join(FILE_NAME), false).ok()?;
+        // Every entry speaks of a frame, and a frame is longer: what is larger than the log is no snapshot of it.
+        let log_bytes: u64 = chain.roster.iter().map(|listed| listed.end).sum::<u64>() + chain.walked_bytes;
+        let length = file.len().ok().filter(|length| *length <= log_bytes.saturating_add(1 << 20))?;
+        let mut bytes = vec![0; usize::try_from(length).ok()?];
+        vfs::read_exact_at(file.as_ref(), &mut bytes, 0).ok()?;
+        Self::decode(&bytes, &moment)
+    }
+
+    fn decode(bytes: &[u8], moment: &Moment) -> Option<Self> {
+        let (covered, crc) = bytes.split_at_checked(bytes.len().checked_sub(4)?)?;
+        let mut expected = Vec::new();
+        moment.encode(&mut expected);
+        let mut reader = Reader::new(covered);
+        if reader.take(expected.len())? != expected || Reader::new(crc).u32()? != crc32fast::hash(covered) {
+            return None;
+        }
+        let mut counts = [0usize; 3];
+        for count in &mut counts {
+            *count = usize::try_from(reader.u64()?).ok()?;
+        }
+        let [entries, subjects, segments] = counts;
+        let entries = reader.take(entries.checked_mul(ENTRY_BYTES)?)?.to_vec();
+        let subjects = reader.take(subjects.checked_mul(ENTRY_BYTES)?)?.to_vec();
+        let live_bytes = (0..segments)
+            .map(|_| Some((u32::try_from(reader.u64()?).ok()?, reader.u64()?)))
+            .collect::<Option<HashMap<_, _>>>()?;
+        reader.rest().is_empty().then_some(Self { entries, subjects, live_bytes })
+    }
+
+    /// The index entries.
+    pub fn entries(&self) -> impl Iterator<Item = Entry> {
+        self.entries.chunks_exact(ENTRY_BYTES).filter_map(|bytes| {
+            let mut reader = Reader::new(bytes);
+            Some(Entry::from_words([reader.u64()?, reader.u64()?, reader.u64()?]))
+        })
+    }
+
+    /// The subjects and the tags of their sessions.
+    pub fn subjects(&self) -> impl Iterator<Item = (Digest, u64)> {
+        self.subjects.chunks_exact(ENTRY_BYTES).filter_map(|bytes| {
+            let mut reader = Reader::new(bytes);
+            Some((reader.digest()?, reader.u64()?))
+        })
+    }
+}
+
+/// Writes a snapshot, piece by piece, and gives it its name at the end.
+pub(crate) struct Writer<'v> {
+    vfs: &'v dyn Vfs,
+    directory: &'v std::path::Path,
+    file: std::sync::Arc<dyn vfs::VfsFile>,
+    buffer: Vec<u8>,
+    offset: u64,
+    crc: crc32fast::Hasher,
+}
+
+impl<'v> Writer<'v> {
+    /// A snapshot of this moment, with so many entries, subjects and segments to follow.
+    pub fn new(
+        vfs: &'v dyn Vfs,
+        directory: &'v std::path::Path,
+        moment: &Moment,
+        counts: [usize; 3],
+    ) -> Result<Self> {
+        let tmp = directory.join(TMP_NAME);
+        let failed = |error| Error::io("creating SNAPSHOT.tmp", error);
+        match vfs.remove(&tmp) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
+            _ => {}
+        }
+        let file = vfs.create(&tmp).map_err(failed)?;
+        let mut buffer = Vec::with_capacity(CHUNK_BYTES + 64);
+        moment.encode(&mut buffer);
+        counts.iter().for_each(|count| buffer.put_u64(*count as u64));
+        Ok(Self { vfs, directory, file, buffer, offset: 0, crc: crc32fast::Hasher::new() })
+    }
+
+    /// Adds an index entry.
+    pub fn entry(&mut self, entry: Entry) -> Result<()> {
+        entry.words().iter().for_each(|word| self.buffer.put_u64(*word));
+        self.spill(CHUNK_BYTES)
+    }
+
+    /// Adds a subject and the tag of a session of his.
+    pub fn subject(&mut self, subject: Digest, tag: u64) -> Result<()> {
+        self.buffer.put_digest(subject);
+        self.buffer.put_u64(tag);
+        self.spill(CHUNK_BYTES)
+    }
+
+    /// Adds a segment's live bytes.
+    pub fn segment(&mut self, number: u32, live_bytes: u64) -> Result<()> {
+        self.buffer.put_u64(u64::from(number));
+        self.buffer.put_u64(live_bytes);
+        self.spill(CHUNK_BYTES)
+    }
+
+    fn spill(&mut self, at_least: usize) -> Result<()> {
+        if self.buffer.len() >= at_least && !self.buffer.is_empty() {
+            self.crc.update(&self.buffer);
+            self.write()?;
+        }
+        Ok(())
+    }
+
+    fn write(&mut self) -> Result<()> {
+        vfs::write_all_at(self.file.as_ref(), &self.buffer, self.offset)
+            .map_err(|error| Error::io("writing SNAPSHOT.tmp", error))?;
+        self.offset += self.buffer.len() as u64;
+        self.buffer.clear();
+        Ok(())
+    }
+
+    /// Names the snapshot, durably.
+    pub fn finish(mut self) -> Result<()> {
+        self.spill(0)?;
+        let crc = std::mem::take(&mut self.crc).finalize();
+        self.buffer.put_u32(crc);
+        self.write()?;
+        let failed = |error| Error::io("naming SNAPSHOT", error);
+        self.file.sync().map_err(failed)?;
+        self.vfs.rename(&self.directory.join(TMP_NAME), &self.directory.join(FILE_NAME)).map_err(failed)?;
+        self.vfs.sync_dir(self.directory).map_err(failed)
+    }
+}

@@ -1,0 +1,137 @@
+//! Figures about a store: counted as it runs, read at any time, free of ids.
+
+use std::time::Duration;
+
+/// What [`Store::stats`](crate::Store::stats) gives. Counters count since the store was opened.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Live sessions, and expired ones that maintenance has not met yet.
+    pub sessions: u64,
+    /// Sessions created.
+    pub created: u64,
+    /// Sessions updated, replaced or rotated.
+    pub updated: u64,
+    /// Touches of live sessions.
+    pub touched: u64,
+    /// Touches among them that needed no record, because the log is behind by less than the slack.
+    pub coalesced: u64,
+    /// Sessions that ended because their deadline passed.
+    pub expired: u64,
+    /// Sessions that were destroyed, revoked or cleared. One that was rotated lives on under another id.
+    pub ended: u64,
+    /// Sessions that were evicted at a limit.
+    pub evicted: u64,
+    /// Writes that were refused at a limit.
+    pub rejected: u64,
+    /// Bytes the store's files occupy.
+    pub disk_bytes: u64,
+    /// Bytes of records that are the live version of a session.
+    pub live_bytes: u64,
+    /// Bytes of other records and of structure, not reclaimed yet.
+    pub dead_bytes: u64,
+    /// Segments, the open one among them.
+    pub segments: u64,
+    /// Bytes of memory that index, wheel, subjects and recent endings hold.
+    pub memory_bytes: u64,
+    /// Wheel entries whose time has come and that wait for maintenance.
+    pub expiry_backlog: u64,
+    /// Groups synced, and how long the last sync took.
+    pub syncs: u64,
+    /// See [`syncs`](Self::syncs).
+    pub last_sync: Option<Duration>,
+    /// Compactions that replaced or removed segments.
+    pub compactions: u64,
+    /// Bytes that compaction wrote.
+    pub compacted_bytes: u64,
+    /// What latched the store, when something did.
+    pub latched: Option<String>,
+    /// Whether a clock jump waits to be confirmed.
+    pub clock_unconfirmed: bool,
+    /// The time that is believed, in milliseconds since the Unix epoch.
+    pub clock_ms: u64,
+    /// How the store was opened.
+    pub recovery: RecoveryReport,
+}
+
+/// How many sessions end soon unless they are used: see [`Store::endings_ahead`](crate::Store::endings_ahead).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EndingsAhead {
+    /// Live sessions, exactly.
+    pub sessions: u64,
+    /// Those that end within an hour.
+    pub within_hour: u64,
+    /// Those that end within a day.
+    pub within_day: u64,
+}
+
+/// What was found when the store was opened, and how long it took.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
+pub struct RecoveryReport {
+    /// Whether there was no store before, so that one was created.
+    pub created: bool,
+    /// Whether a snapshot of a clean close could be used instead of the log.
+    pub from_snapshot: bool,
+    /// Segments that make up the store.
+    pub segments: u64,
+    /// Segments whose records had to be read because they had no sound footer.
+    pub segments_scanned: u64,
+    /// Sessions found alive.
+    pub sessions: u64,
+    /// Records at the end of the log that were not known durable and were written anew.
+    pub tail_records: u64,
+    /// Bytes behind the end of the log that were dropped: a torn tail.
+    pub torn_bytes: u64,
+    /// Files that belonged to nothing and were removed.
+    pub files_removed: u64,
+    /// Sessions that were ended because damage may have ended them (only under `Salvage`).
+    pub salvage_ended: u64,
+    /// What was damaged (only under `Salvage`).
+    pub damage: Vec<crate::error::Damage>,
+    /// How long opening took.
+    pub took: Duration,
+}
+
+/// What one call of [`Store::maintain`](crate::Store::maintain) did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Maintenance {
+    /// Sessions found expired and dropped.
+    pub expired: u64,
+    /// Segments removed.
+    pub segments_removed: u64,
+    /// Segments written anew by compaction.
+    pub segments_compacted: u64,
+    /// Whether there is more to do than the budget allowed.
+    pub more: bool,
+}
+
+/// What [`Store::verify`](crate::Store::verify) found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Verification {
+    /// Segments read.
+    pub segments: u64,
+    /// Records whose checksum was tested.
+    pub records: u64,
+    /// Bytes read.
+    pub bytes: u64,
+    /// Live sessions whose record is sound and is what the index says.
+    pub sessions: u64,
+    /// What is damaged; empty when all is well.
+    pub damage: Vec<crate::error::Damage>,
+}
+
+/// What [`Store::backup`](crate::Store::backup) wrote.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BackupReport {
+    /// Segments in the backup.
+    pub segments: u64,
+    /// Bytes copied; linked files cost none.
+    pub bytes_copied: u64,
+    /// Sessions that a recovery of the backup finds.
+    pub sessions: u64,
+}

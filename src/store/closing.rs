@@ -1,0 +1,78 @@
+//! Closing: everything durable, a snapshot for the next opening, the lock let go.
+//!
+//! Owns: the order. A crash can fall anywhere: until the snapshot has its name there is none, and the log is whole
+//! before that. A store that has latched is closed without writing anything more.
+
+use std::path::Path;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use super::core::Core;
+use crate::error::Result;
+use crate::log::appender::Appender;
+use crate::recovery::snapshot::{Moment, Writer};
+
+impl Core {
+    /// Closes the store. The second time, nothing is left to do.
+    pub fn close(&self) -> Result<()> {
+        if self.closed.swap(true, Ordering::AcqRel) {
+            return Ok(());
+        }
+        self.upkeep.stop();
+        // Whoever was inside an operation has finished it after this, and nobody can begin another.
+        drop(self.locks.all());
+        let _no_removal = self.upkeep.compactor.running.lock();
+        let closed = match &self.appender {
+            Some(appender) => self.close_log(appender),
+            None => Ok(()),
+        };
+        *self.lock.lock() = None;
+        closed
+    }
+
+    fn close_log(&self, appender: &Appender) -> Result<()> {
+        let now = self.watch.look().0;
+        let synced = appender.sync(appender.appended_lsn()).and_then(|()| {
+            appender.mark(now.settled_ms)?;
+            appender.mark_clock(now.settled_ms, true)?;
+            appender.sync(appender.appended_lsn())?;
+            appender.seal_root()
+        });
+        appender.close();
+        synced?;
+        let until = Instant::now().checked_add(self.options.close_budget);
+        // A snapshot is only a cache: that there is none costs time and nothing else.
+        let _ = self.write_snapshot(appender, until);
+        Ok(())
+    }
+
+    fn write_snapshot(&self, appender: &Appender, until: Option<Instant>) -> Result<()> {
+        let in_time = || until.is_none_or(|until| Instant::now() < until);
+        if self.options.close_budget == Duration::ZERO {
+            return Ok(());
+        }
+        let listed = appender.roster().iter().map(|listed| (listed.number, listed.salt)).collect();
+        let moment = Moment::new(appender.store_id(), appender.opening(), appender.appended_lsn(), listed);
+        let mut subjects = Vec::new();
+        self.subjects.for_each(|subject, tag| subjects.push((subject, tag)));
+        let segments = self.index.segments();
+        let directory: &Path = &self.directory;
+        let counts = [self.index.len(), subjects.len(), segments.len()];
+        let mut writer = Writer::new(self.options.vfs.as_ref(), directory, &moment, counts)?;
+        for shard in 0..self.index.shard_count() {
+            for entry in self.index.shard_entries(shard) {
+                writer.entry(entry)?;
+            }
+            if !in_time() {
+                return Ok(());
+            }
+        }
+        for (subject, tag) in subjects {
+            writer.subject(subject, tag)?;
+        }
+        for (number, segment) in segments.iter() {
+            writer.segment(number, segment.live_bytes())?;
+        }
+        writer.finish()
+    }
+}

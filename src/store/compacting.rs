@@ -1,0 +1,264 @@
+//! Compacting: what drives compaction and moves the index to its output.
+//!
+//! Owns: the order of the steps that `compaction` describes. Locks: the compactor's, for the length of a step; no id's
+//! and no tail's while records are read or written.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::core::Core;
+use super::planning::Plan;
+use crate::compaction::fate::{Fate, moved, stub_of};
+use crate::compaction::output::Output;
+use crate::compaction::pick::{Policy, pick};
+use crate::compaction::{Memory, Step};
+use crate::error::{Damage, Result};
+use crate::id::Digest;
+use crate::index::Place;
+use crate::log::appender::Appender;
+use crate::log::frame;
+use crate::log::hint::Hints;
+use crate::log::record::{Record, What};
+use crate::log::roster::Origin;
+use crate::log::segment::Segment;
+use crate::observer::Event;
+use crate::recovery::scan::scan;
+use crate::vfs;
+
+/// What there is to do, the most urgent first.
+enum Work {
+    /// Wholly dead: to be removed unread.
+    Retire(Vec<Arc<Segment>>),
+    Rewrite(Vec<Arc<Segment>>),
+    Seal(Vec<Arc<Segment>>),
+    None,
+}
+
+impl Work {
+    fn find(full: &[Arc<Segment>], policy: Policy, memory: &Memory) -> Self {
+        let sound: Vec<_> = full.iter().filter(|s| !memory.damaged.contains(&s.number)).cloned().collect();
+        let dead = |s: &&Arc<Segment>| s.live_bytes() == 0 && s.ceiling().has_passed(policy.now_ms);
+        let dead: Vec<_> = sound.iter().filter(dead).cloned().collect();
+        if !dead.is_empty() {
+            return Self::Retire(dead);
+        }
+        let inputs = pick(&sound, policy);
+        if !inputs.is_empty() {
+            return Self::Rewrite(inputs);
+        }
+        let unsealed = |s: &Arc<Segment>| s.origin == Origin::Log && !memory.sealed.contains(&s.number);
+        let unsealed: Vec<_> = sound.into_iter().filter(unsealed).collect();
+        if unsealed.is_empty() { Self::None } else { Self::Seal(unsealed) }
+    }
+
+    const fn is_none(&self) -> bool {
+        matches!(self, Self::None)
+    }
+}
+
+/// A rewrite goes by a durable clock that is at most this old, so that a full disk is not filled with marks.
+const MARK_EVERY_MS: u64 = 60_000;
+/// A version that was copied: digest, from where, to where, and its bytes there.
+struct Moved {
+    digest: Digest,
+    from: Place,
+    to: Place,
+    span: usize,
+}
+
+impl Core {
+    /// Removes what is wholly dead, seals what is full, and rewrites what is worth it: one step of it.
+    ///
+    /// `pressed` says that somebody waits for disk: then little garbage is worth a rewrite too.
+    pub fn compact_step(&self, pressed: bool) -> Result<Step> {
+        let mut memory = self.upkeep.compactor.running.lock();
+        let appender = self.appender()?;
+        let now = self.look();
+        let policy = Policy {
+            now_ms: now.settled_ms,
+            erase_within: self.options.erase_within,
+            output_bytes_max: appender.files.segment_bytes(),
+            pressed: pressed || appender.files.disk_bytes() > appender.files.disk_bytes_max() / 2,
+            tail: appender.tail_segment().number,
+        };
+        if policy.must_erase(&appender.tail_segment()) {
+            appender.roll()?;
+        }
+        // A look without cost first: most of the time there is nothing to do.
+        let full = self.full_segments(appender);
+        if Work::find(&full, policy, &memory).is_none() {
+            return Ok(Step::default());
+        }
+        // Only what was full before the barrier may be judged behind it.
+        self.settle_full_segments(appender)?;
+        match Work::find(&full, policy, &memory) {
+            Work::Retire(dead) => {
+                // Dropped because of time, so a mark at least as late must be durable first (rule 8).
+                appender.mark_clock(now.settled_ms, true)?;
+                self.retire(&dead, &mut memory)?;
+                Ok(Step { removed: dead.len() as u64, compacted: 0 })
+            }
+            Work::Rewrite(inputs) => self.rewrite(inputs, &mut memory),
+            Work::Seal(full) => {
+                full.iter().try_for_each(|segment| self.seal(segment, &mut memory))?;
+                Ok(Step::default())
+            }
+            Work::None => Ok(Step::default()),
+        }
+    }
+
+    /// The segments that will not change any more.
+    fn full_segments(&self, appender: &Appender) -> Vec<Arc<Segment>> {
+        let tail = appender.tail_segment();
+        let full =
+            |segment: &Arc<Segment>| segment.origin == Origin::Compaction || segment.number < tail.number;
+        self.index.segments().iter().map(|(_, segment)| Arc::clone(segment)).filter(full).collect()
+    }
+
+    /// Sees to it that full segments are durable, and that the index knows what is in them.
+    fn settle_full_segments(&self, appender: &Appender) -> Result<()> {
+        appender.sync(appender.appended_lsn())?;
+        // A writer holds its id's lock from the append to the index. Whoever has appended to one of these segments has
+        // let go by now, so what the index does not know of them is dead and not merely on its way.
+        drop(self.locks.all());
+        Ok(())
+    }
+
+    /// Takes segments off the roster, durably, and then unlinks them.
+    fn retire(&self, segments: &[Arc<Segment>], memory: &mut Memory) -> Result<()> {
+        let appender = self.appender()?;
+        let numbers: Vec<u32> = segments.iter().map(|segment| segment.number).collect();
+        let lsn = appender.leave(self.watch.now().settled_ms, &numbers)?;
+        appender.sync(lsn)?;
+        for segment in segments {
+            self.index.remove_segment(segment.number);
+            memory.sealed.remove(&segment.number);
+            let length = segment.file.len().unwrap_or(segment.capacity);
+            // An unlisted file that cannot be removed now is removed at the next opening.
+            let _ = appender.files.remove(segment.number, length);
+        }
+        Ok(())
+    }
+
+    /// Writes the footer of a full segment. It is only a cache, so that it cannot be written is no failure.
+    fn seal(&self, segment: &Segment, memory: &mut Memory) -> Result<()> {
+        if segment.origin == Origin::Compaction || !memory.sealed.insert(segment.number) {
+            return Ok(());
+        }
+        let appender = self.appender()?;
+        let end = segment.end();
+        let mut head = [0; Hints::HEAD_BYTES];
+        let there = vfs::read_exact_at(segment.file.as_ref(), &mut head, end).is_ok();
+        if there && Hints::claimed_length_max(&head).is_some() {
+            return Ok(());
+        }
+        let mut hints = Hints::default();
+        let Ok(bytes) = segment.bytes(segment.start, end) else {
+            self.found_damage(segment, segment.start, memory);
+            return Ok(());
+        };
+        let holes = scan(&bytes, segment.start, segment.salt, true, |offset, frame| {
+            if let Some(record) = Record::decode(&frame) {
+                hints.note(&record, offset, frame.span());
+            }
+        });
+        if let Some(hole) = holes.first() {
+            self.found_damage(segment, hole.offset, memory);
+            return Ok(());
+        }
+        hints.sort();
+        let footer = hints.encode(segment.salt, end);
+        let path = appender.files.directory.join(segment.name());
+        let before = segment.file.len().unwrap_or(segment.capacity);
+        if let Ok(file) = appender.files.vfs.open(&path, true)
+            && vfs::write_all_at(file.as_ref(), &footer, end).and_then(|()| file.sync()).is_ok()
+        {
+            let after = file.len().unwrap_or(before);
+            appender.files.grown(after.saturating_sub(before));
+        }
+        Ok(())
+    }
+
+    pub fn found_damage(&self, segment: &Segment, offset: u64, memory: &mut Memory) {
+        memory.damaged.insert(segment.number);
+        let what =
+            "a record cannot be read or is not what was written, so the segment is kept as it is".to_owned();
+        self.tell(&Event::Damaged(Damage { file: segment.name(), offset, what }));
+    }
+
+    fn rewrite(&self, inputs: Vec<Arc<Segment>>, memory: &mut Memory) -> Result<Step> {
+        let appender = self.appender()?;
+        let settled_ms = self.watch.now().settled_ms;
+        if settled_ms > appender.commit().durable_clock_ms().saturating_add(MARK_EVERY_MS) {
+            // Where there is no room for it, less is dropped.
+            let _ = appender.mark_clock(settled_ms, false);
+        }
+        appender.sync(appender.appended_lsn())?;
+        let now_ms = appender.commit().durable_clock_ms();
+        let Some(plan) = self.plan_rewrite(&inputs, now_ms, memory)? else {
+            // One input is put aside; the others are looked at again.
+            return Ok(Step { removed: 0, compacted: 1 });
+        };
+        let step = Step { removed: inputs.len() as u64, compacted: u64::from(!plan.stays.is_empty()) };
+        if !plan.stays.is_empty() {
+            let (segment, copies) = self.write_output(&inputs, &plan, now_ms)?;
+            memory.sealed.insert(segment.number);
+            let lsn = appender.enter(now_ms, segment.listed())?;
+            appender.sync(lsn)?;
+            self.move_index(&segment, &copies);
+            self.upkeep.compactor.compactions.fetch_add(1, Ordering::Relaxed);
+            self.upkeep.compactor.written_bytes.fetch_add(segment.frame_bytes(), Ordering::Relaxed);
+        }
+        self.retire(&inputs, memory)?;
+        Ok(step)
+    }
+
+    fn write_output(
+        &self,
+        inputs: &[Arc<Segment>],
+        plan: &Plan,
+        now_ms: u64,
+    ) -> Result<(Arc<Segment>, Vec<Moved>)> {
+        let appender = self.appender()?;
+        let (store_id, opening) = (appender.store_id(), appender.opening());
+        let mut output = Output::create(&appender.files, store_id, opening, now_ms, plan.bytes)?;
+        let number = output.number();
+        let mut copies = Vec::new();
+        let mut buffer = Vec::new();
+        for stays in &plan.stays {
+            let Some(input) = inputs.get(stays.input) else { continue };
+            let frame: frame::Frame<'_> = input.frame(stays.offset, &mut buffer)?;
+            let Some(record) = Record::decode(&frame) else { continue };
+            match (stays.fate, record.what) {
+                (Fate::Move { deadline }, What::Put(version)) => {
+                    let (offset, span) = output.add(&moved(&record, deadline, now_ms))?;
+                    let places = (Place::at_byte(input.number, stays.offset), Place::at_byte(number, offset));
+                    if let (Some(from), Some(to)) = places {
+                        copies.push(Moved { digest: version.digest, from, to, span });
+                    }
+                }
+                (Fate::Stub, _) => {
+                    let (_, span) = output.add(&stub_of(&record))?;
+                    output.evidence_bytes += span as u64;
+                }
+                _ => {
+                    let (_, span) = output.add(&record)?;
+                    output.evidence_bytes += span as u64;
+                }
+            }
+        }
+        Ok((output.finish()?, copies))
+    }
+
+    /// Moves the index to the copies. A write in between has replaced the entry, and its copy stays dead.
+    fn move_index(&self, segment: &Arc<Segment>, copies: &[Moved]) {
+        self.index.add_segment(segment.number, Arc::clone(segment));
+        for copy in copies {
+            if self.index.relocate(copy.digest.tag(), copy.from, copy.to) {
+                segment.gains(copy.span);
+            } else {
+                segment.died_at(self.watch.now().settled_ms);
+            }
+        }
+    }
+}

@@ -1,0 +1,334 @@
+//! The core: what the handles to one open store share, and the few steps that every operation is made of.
+//!
+//! Owns: index, subjects, wheel, appender, locks, clock. Lock order: locks of ids, the wheel, the appender's tail, the
+//! index's shards; no lock is held while anybody waits for the disk, but by the appender when it must create a segment.
+//! Invariants (design rule 2):
+//! 1. Memory changes under the lock of the id, after the record is appended, so in LSN order for each id.
+//! 2. A session is in the index exactly while it lives or waits for the reaper; every reader checks the deadline.
+//! 3. `ceiling_ms` is at least every deadline that was ever in the index.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use super::locks::IdLocks;
+use super::owed::Owed;
+use super::upkeep::Upkeep;
+use crate::clock::{Now, Turn, Watch};
+use crate::error::{Error, Holder, Result, Unknown};
+use crate::expiry::{PURGE_STEP, Wheel};
+use crate::id::{Digest, Secret};
+use crate::index::{Endings, Entry, Index, Place, Subjects};
+use crate::lock::DirectoryLock;
+use crate::log::appender::{Appender, Placed};
+use crate::log::record::Version as StoredVersion;
+use crate::log::segment::{Segment, Stored};
+use crate::observer::Event;
+use crate::options::Options;
+use crate::session::{Deadline, Durability, Facts, Version};
+use crate::stats::RecoveryReport;
+
+/// The inside of an open store.
+pub(crate) struct Core {
+    pub options: Options,
+    pub directory: PathBuf,
+    pub secret: Secret,
+    pub keeps_ids: bool,
+    pub watch: Watch,
+    pub index: Arc<Index<Segment>>,
+    pub subjects: Subjects,
+    pub endings: Endings,
+    pub wheel: Mutex<Wheel>,
+    pub locks: IdLocks,
+    /// `None` in a store that is open for reading only.
+    pub appender: Option<Appender>,
+    pub sessions_max: u64,
+    pub ceiling_ms: AtomicU64,
+    pub counters: Counters,
+    pub upkeep: Upkeep,
+    pub report: RecoveryReport,
+    /// Endings that took effect in memory and could not be written, for want of room: to be written as soon as there is.
+    pub owed: Owed,
+    /// A session was found to be over by somebody else than the reaper: the log has to learn what time it is.
+    pub expired_unmarked: AtomicBool,
+    pub closed: AtomicBool,
+    /// Taken away when the store is closed.
+    pub lock: Mutex<Option<DirectoryLock>>,
+    /// Who held the store when it was opened for reading only.
+    pub holder: Option<Holder>,
+}
+
+/// What is counted as the store runs.
+#[derive(Default)]
+pub(crate) struct Counters {
+    pub created: AtomicU64,
+    pub updated: AtomicU64,
+    pub touched: AtomicU64,
+    pub coalesced: AtomicU64,
+    pub expired: AtomicU64,
+    pub ended: AtomicU64,
+    pub evicted: AtomicU64,
+    pub rejected: AtomicU64,
+}
+
+/// Counts one.
+pub(crate) fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}
+
+/// A session that the index knows, with the record that says the rest.
+pub(crate) struct Found<'b> {
+    pub entry: Entry,
+    pub segment: &'b Arc<Segment>,
+    pub lsn: u64,
+    pub span: usize,
+    pub version: StoredVersion<'b>,
+}
+
+/// How far a session's life has come, by the believed clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Life {
+    Alive,
+    /// Past its deadline by a clock that is not confirmed yet.
+    Hidden,
+    /// Past its deadline.
+    Over,
+}
+
+impl Life {
+    pub fn of(entry: Entry, now: Now) -> Self {
+        match entry.deadline() {
+            deadline if deadline.has_passed(now.settled_ms) => Self::Over,
+            deadline if deadline.has_passed(now.now_ms) => Self::Hidden,
+            _ => Self::Alive,
+        }
+    }
+}
+
+impl Core {
+    /// The appender, unless the store is closed or open for reading only.
+    pub fn appender(&self) -> Result<&Appender> {
+        self.check_open()?;
+        self.appender.as_ref().ok_or(Error::ReadOnly)
+    }
+
+    pub fn check_open(&self) -> Result<()> {
+        if self.closed.load(Ordering::Acquire) { Err(Error::Closed) } else { Ok(()) }
+    }
+
+    /// Looks at the clock, and tells the observer when it has jumped or was confirmed.
+    pub fn look(&self) -> Now {
+        let (now, turn) = self.watch.look();
+        match turn {
+            Some(Turn::Jumped { by_ms }) => self.tell(&Event::ClockJumped { by_ms }),
+            Some(Turn::Confirmed) => self.tell(&Event::ClockConfirmed),
+            None => {}
+        }
+        now
+    }
+
+    pub fn tell(&self, event: &Event) {
+        if let Some(observer) = &self.options.observer {
+            observer.event(event);
+        }
+    }
+
+    /// The observer hears of damage wherever it is met.
+    pub fn tell_of(&self, error: &Error) {
+        if let Error::Corrupt(damage) = error {
+            self.tell(&Event::Damaged(damage.clone()));
+        }
+    }
+
+    /// Finds the session of this digest and gives it to `f` with its record, which stands in a segment's map or in a
+    /// buffer that lives as long as `f`. It may be over: see [`Life`].
+    pub fn find<T>(&self, digest: Digest, f: impl FnOnce(&Found<'_>) -> Result<T>) -> Result<Option<T>> {
+        Ok(self.find_in_segment(digest, f)?.map(|(found, _)| found))
+    }
+
+    /// The same, and the segment that the record stands in.
+    pub fn find_in_segment<T>(
+        &self,
+        digest: Digest,
+        f: impl FnOnce(&Found<'_>) -> Result<T>,
+    ) -> Result<Option<(T, Arc<Segment>)>> {
+        let mut buffer = Vec::new();
+        for nth in 0.. {
+            let Some((entry, segment)) = self.index.lookup(digest.tag(), nth) else { break };
+            let segment = segment.ok_or_else(|| self.lost_segment(entry.place()))?;
+            let stored = segment.version(entry.place().byte(), &mut buffer);
+            let Stored { lsn, version, span } = stored.inspect_err(|error| self.tell_of(error))?;
+            if version.digest == digest {
+                let found = f(&Found { entry, segment: &segment, lsn, span, version })?;
+                return Ok(Some((found, segment)));
+            }
+        }
+        Ok(None)
+    }
+
+    fn lost_segment(&self, place: Place) -> Error {
+        Error::corrupt(
+            crate::log::segment::file_name(place.segment),
+            place.byte(),
+            "the index names a segment that is not part of the store",
+        )
+    }
+
+    /// Why that session is not there, as far as is remembered.
+    pub fn unknown(&self, digest: Digest) -> Error {
+        Error::Unknown(self.endings.why(digest.tag()))
+    }
+
+    /// The error for a session that is in the index but not alive.
+    pub fn not_alive() -> Error {
+        Error::Unknown(Unknown::Expired)
+    }
+
+    /// Puts a session's new record in the place of nothing, or of its old one, in memory.
+    pub fn publish(&self, placed: &Placed, version: &StoredVersion<'_>, old: Option<&Old>, now: Now) {
+        let tag = version.digest.tag();
+        let Some(place) = Place::at_byte(placed.segment.number, placed.offset) else { return };
+        let deadline = version.deadline;
+        let rearm =
+            old.is_none_or(|old| deadline < old.entry.deadline() || old.entry.deadline() == Deadline::NEVER);
+        let arming = match old {
+            Some(old) if !rearm => old.entry.arming(),
+            _ => placed.lsn as u16,
+        };
+        let entry = Entry::new(tag, place, deadline, arming)
+            .with_subject(version.subject.is_some())
+            .with_never_updated(version.is_create(placed.lsn));
+        self.ceiling_ms.fetch_max(deadline.bits(), Ordering::AcqRel);
+        placed.segment.gains(placed.span);
+        match old {
+            None => self.index.insert(entry),
+            Some(old) => self.change(tag, old, now, |current| self.index.replace(tag, current, entry)),
+        }
+        self.endings.forget(tag);
+        let old_subject = old.and_then(|old| old.subject);
+        if old_subject != version.subject {
+            old_subject.into_iter().for_each(|subject| self.subjects.detach(subject, tag));
+        }
+        version.subject.into_iter().for_each(|subject| self.subjects.attach(subject, tag));
+        if rearm {
+            self.arm(entry, now);
+        }
+    }
+
+    /// Takes a session out of memory. The caller holds its id's lock.
+    pub fn withdraw(&self, digest: Digest, old: &Old, now: Now, expired: bool) {
+        let tag = digest.tag();
+        self.change(tag, old, now, |current| self.index.remove(tag, current).is_some());
+        old.subject.into_iter().for_each(|subject| self.subjects.detach(subject, tag));
+        self.endings.remember(tag, expired);
+        if expired {
+            self.expired_unmarked.store(true, Ordering::Release);
+        }
+        self.purge(&mut self.wheel.lock(), PURGE_STEP);
+    }
+
+    /// Changes the index where the entry is now, and takes its record's bytes from the segment they are in now: under
+    /// the id's lock only compaction can have moved it.
+    fn change(&self, tag: u64, old: &Old, now: Now, mut swap: impl FnMut(Place) -> bool) {
+        let (mut place, mut segment) = (old.entry.place(), Arc::clone(&old.segment));
+        while !swap(place) {
+            // A moved entry keeps its arming, which tells it from another id with the same 64 bits.
+            let mut seen = (0..).map_while(|nth| self.index.lookup(tag, nth));
+            let moved =
+                seen.find(|(entry, _)| entry.arming() == old.entry.arming() && entry.place() != place);
+            let Some((moved, Some(to))) = moved else { return };
+            (place, segment) = (moved.place(), to);
+        }
+        // The copy's frame can be a little longer or shorter, and the segment's count of live bytes must be exact.
+        let span = match place == old.entry.place() {
+            true => old.span,
+            false => segment.version(place.byte(), &mut Vec::new()).map_or(old.span, |stored| stored.span),
+        };
+        segment.loses(span, now.settled_ms);
+    }
+
+    /// Gives a session's deadline to the wheel.
+    pub fn arm(&self, entry: Entry, now: Now) {
+        let mut wheel = self.wheel.lock();
+        wheel.arm(entry.short(), entry.arming(), entry.deadline(), now.settled_ms);
+        self.purge(&mut wheel, PURGE_STEP);
+    }
+
+    /// Drops some wheel entries that speak of nothing, if there are many.
+    fn purge(&self, wheel: &mut Wheel, budget: usize) {
+        if wheel.needs_purge(self.index.len()) {
+            wheel.purge(budget, |short, arming| self.index.by_short(short, arming).is_some());
+        }
+    }
+
+    /// Waits for the disk as the call and the options say.
+    pub fn settle(&self, placed: &Placed, durability: Durability) -> Result<()> {
+        match durability {
+            // Also when the store has been closed meanwhile: then it has been synced.
+            Durability::Synced => self.appender.as_ref().map_or(Ok(()), |appender| appender.sync(placed.lsn)),
+            Durability::Written => Ok(()),
+        }
+    }
+
+    /// What an ending waits for.
+    pub fn ending_durability(&self) -> Durability {
+        if self.options.relax_endings { self.options.durability } else { Durability::Synced }
+    }
+
+    /// How far the log may be behind a touch of a session with this idle lifetime.
+    pub fn slack_ms(&self, idle_ms: u64) -> u64 {
+        millis(self.options.touch_slack).min(idle_ms / 10).max(1)
+    }
+}
+
+/// What is being replaced or ended, without its record.
+pub(crate) struct Old {
+    pub entry: Entry,
+    pub segment: Arc<Segment>,
+    pub span: usize,
+    pub subject: Option<Digest>,
+}
+
+impl Found<'_> {
+    /// What stays of it when the record is let go.
+    pub fn old(&self) -> Old {
+        Old {
+            entry: self.entry,
+            segment: Arc::clone(self.segment),
+            span: self.span,
+            subject: self.version.subject,
+        }
+    }
+
+    /// At least the largest deadline that the session has ever had, with the slack that a touch may add to it in memory
+    /// while its record is being replaced.
+    pub fn ceiling(&self, slack_ms: u64) -> Deadline {
+        let now = self.entry.deadline().bits().saturating_add(slack_ms);
+        Deadline::at_ms(now).max(self.version.ceiling).max(self.version.deadline)
+    }
+
+    /// What a caller may know of it.
+    pub fn facts(&self, now: Now) -> Facts {
+        let deadline = self.entry.deadline();
+        let used = deadline.bits().saturating_sub(self.version.idle_ms).min(now.now_ms);
+        let last_used_ms = if deadline == Deadline::NEVER { self.version.created_ms } else { used };
+        Facts {
+            digest: self.version.digest,
+            version: Version(self.lsn),
+            created_ms: self.version.created_ms,
+            last_used_ms: last_used_ms.max(self.version.created_ms),
+            idle_ms: self.version.idle_ms,
+            deadline,
+            absolute: self.version.absolute,
+            subject: self.version.subject,
+        }
+    }
+}
+
+/// Milliseconds of a duration, saturating.
+pub(crate) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

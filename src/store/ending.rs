@@ -1,0 +1,196 @@
+//! Ending sessions: one, all of a subject, all.
+//!
+//! Owns: the records that end, and that memory forgets at once. An ending takes effect in memory even when it cannot
+//! be written, and then says that it is not durable (rule 11). A crash before the append leaves the session alive,
+//! and nobody was told otherwise; after the sync it has ended for good.
+
+use std::sync::atomic::Ordering;
+
+use super::core::{Core, Found, Life, Old, count};
+use super::write::undurable;
+use crate::clock::Now;
+use crate::error::{Error, Result};
+use crate::id::Digest;
+use crate::log::record::{Record, What};
+use crate::session::{Deadline, Durability};
+
+/// A session that is about to end.
+struct Doomed {
+    digest: Digest,
+    old: Old,
+    birth: u64,
+    ceiling: Deadline,
+    over: bool,
+}
+
+impl Doomed {
+    fn of(found: &Found<'_>, now: Now, slack_ms: u64) -> Self {
+        Self {
+            digest: found.version.digest,
+            old: found.old(),
+            birth: found.version.birth,
+            ceiling: found.ceiling(slack_ms),
+            over: Life::of(found.entry, now) == Life::Over,
+        }
+    }
+}
+
+impl Core {
+    /// Ends the session of this digest; `false` when there is none.
+    pub fn destroy(&self, digest: Digest) -> Result<bool> {
+        match self.with_room(|| self.destroy_once(digest, false)) {
+            // It ends all the same, in memory; the log is told when there is room.
+            Err(Error::Full(_)) => self.destroy_once(digest, true),
+            destroyed => destroyed,
+        }
+    }
+
+    fn destroy_once(&self, digest: Digest, whatever_happens: bool) -> Result<bool> {
+        self.appender()?;
+        let guard = self.locks.one(digest.tag());
+        self.check_open()?;
+        let now = self.look();
+        let slack_ms = self.slack_ms(u64::MAX);
+        let doomed = match self.find(digest, |found| Ok(Doomed::of(found, now, slack_ms))) {
+            // A session whose record is damaged can still be ended: its digest is known, and the rest is bounded.
+            Err(Error::Corrupt(_)) => self.doom_damaged(digest),
+            found => found?,
+        };
+        let Some(doomed) = doomed else {
+            drop(guard);
+            return self.ended_before().map(|()| false);
+        };
+        if doomed.over {
+            self.withdraw(digest, &doomed.old, now, true);
+            count(&self.counters.expired);
+            return Ok(false);
+        }
+        let Doomed { birth, ceiling, old, .. } = doomed;
+        let what = What::Stub { digest, birth, ceiling, ends: None };
+        let placed = match self.appender()?.append(now.settled_ms, |lsn| Record { lsn, what }) {
+            Ok(placed) => placed,
+            Err(error @ Error::Full(_)) if !whatever_happens => return Err(error),
+            Err(error) => return Err(self.end_undurably(digest, &old, (birth, ceiling), now, error)),
+        };
+        self.withdraw(digest, &old, now, false);
+        count(&self.counters.ended);
+        drop(guard);
+        self.settle(&placed, self.ending_durability()).map_err(undurable)?;
+        Ok(true)
+    }
+
+    /// Nothing is left to end; but whoever ended it may still be waiting for the disk, and this caller is told that it
+    /// is over just the same.
+    fn ended_before(&self) -> Result<()> {
+        match (self.ending_durability(), self.appender.as_ref()) {
+            (Durability::Synced, Some(appender)) => appender.sync(appender.appended_lsn()).map_err(undurable),
+            _ => Ok(()),
+        }
+    }
+
+    fn doom_damaged(&self, digest: Digest) -> Option<Doomed> {
+        let (entry, segment) = self.index.lookup(digest.tag(), 0)?;
+        let segment = segment?;
+        let ceiling = entry.deadline().max(segment.ceiling());
+        let old = Old { entry, segment, span: 0, subject: None };
+        Some(Doomed { digest, old, birth: 0, ceiling, over: false })
+    }
+
+    /// Ends all sessions of a subject but the one of `keep`, in one record; says how many.
+    pub fn destroy_subject(&self, subject: Digest, keep: Option<Digest>) -> Result<u64> {
+        self.appender()?;
+        let all = self.locks.all();
+        let now = self.look();
+        let doomed = self.doomed_of(subject, keep, now)?;
+        let living = doomed.iter().filter(|doomed| !doomed.over);
+        let Some(ceiling) = living.clone().map(|doomed| doomed.ceiling).max() else {
+            drop(all);
+            return self.ended_before().map(|()| 0);
+        };
+        let ended = living.count() as u64;
+        let what = What::Revoke { subject, keep, ceiling };
+        let appended = self.appender()?.append(now.settled_ms, |lsn| Record { lsn, what });
+        if matches!(appended, Err(Error::Closed | Error::ReadOnly)) {
+            return appended.map(|_| 0);
+        }
+        for doomed in &doomed {
+            self.withdraw(doomed.digest, &doomed.old, now, doomed.over);
+            if appended.is_err() && !doomed.over {
+                self.owed.add(doomed.digest, doomed.birth, doomed.ceiling);
+            }
+        }
+        self.counters.ended.fetch_add(ended, Ordering::Relaxed);
+        drop(all);
+        let placed = appended.map_err(undurable)?;
+        self.settle(&placed, self.ending_durability()).map_err(undurable)?;
+        Ok(ended)
+    }
+
+    fn doomed_of(&self, subject: Digest, keep: Option<Digest>, now: Now) -> Result<Vec<Doomed>> {
+        let slack_ms = self.slack_ms(u64::MAX);
+        let mut doomed = Vec::new();
+        let mut buffer = Vec::new();
+        for tag in self.subjects.tags(subject) {
+            for (entry, segment) in (0..).map_while(|nth| self.index.lookup(tag, nth)) {
+                let Some(segment) = segment else { continue };
+                let stored = match segment.version(entry.place().byte(), &mut buffer) {
+                    Ok(stored) => stored,
+                    // The list of the subject's sessions says that it is one of them: end it, whatever it was.
+                    Err(Error::Corrupt(_)) => {
+                        let ceiling = entry.deadline().max(segment.ceiling());
+                        let digest = Digest::of_tag(tag);
+                        let old = Old { entry, segment, span: 0, subject: Some(subject) };
+                        doomed.push(Doomed { digest, old, birth: 0, ceiling, over: false });
+                        continue;
+                    }
+                    Err(error) => return Err(error),
+                };
+                if stored.version.subject == Some(subject) && Some(stored.version.digest) != keep {
+                    let (lsn, span, version) = (stored.lsn, stored.span, stored.version);
+                    doomed.push(Doomed::of(
+                        &Found { entry, segment: &segment, lsn, span, version },
+                        now,
+                        slack_ms,
+                    ));
+                }
+            }
+        }
+        Ok(doomed)
+    }
+
+    /// Ends all sessions; says how many.
+    pub fn clear(&self) -> Result<u64> {
+        let appender = self.appender()?;
+        let all = self.locks.all();
+        let now = self.look();
+        let ceiling = Deadline::at_ms(self.ceiling_ms.load(Ordering::Acquire));
+        let appended = appender.append(now.settled_ms, |lsn| Record { lsn, what: What::Clear { ceiling } });
+        // Without room nothing has happened: what all has ended could not be told one by one later.
+        if matches!(appended, Err(Error::Closed | Error::ReadOnly | Error::Full(_) | Error::Io { .. })) {
+            return appended.map(|_| 0);
+        }
+        let ended = self.forget_all(now);
+        self.counters.ended.fetch_add(ended, Ordering::Relaxed);
+        drop(all);
+        let placed = appended.map_err(undurable)?;
+        self.settle(&placed, self.ending_durability()).map_err(undurable)?;
+        Ok(ended)
+    }
+
+    fn forget_all(&self, now: Now) -> u64 {
+        let mut ended = 0;
+        for shard in 0..self.index.shard_count() {
+            for entry in self.index.shard_entries(shard) {
+                ended += u64::from(Life::of(entry, now) != Life::Over);
+                self.endings.remember(entry.tag(), Life::of(entry, now) == Life::Over);
+            }
+        }
+        self.index.clear();
+        self.subjects.clear();
+        self.wheel.lock().clear();
+        for (_, segment) in self.index.segments().iter() {
+            segment.loses(usize::MAX, now.settled_ms);
+        }
+        ended
+    }
+}

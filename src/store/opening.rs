@@ -1,0 +1,308 @@
+//! Opening: from a directory to a core.
+//!
+//! Owns: the order of opening, and that one process has one core for one directory. What is on the disk is decided by
+//! `recovery`, which also says where a crash can fall; here its verdicts become memory.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
+use super::Held;
+use super::core::{Core, Counters};
+use super::limits::sessions_max_of_machine;
+use super::locks::IdLocks;
+use super::owed::Owed;
+use super::upkeep::Upkeep;
+use crate::clock::Watch;
+use crate::error::{Error, Result};
+use crate::expiry::Wheel;
+use crate::id::{self, Secret};
+use crate::index::{Endings, Entry, Index, Place, Subjects};
+use crate::lock::{self, DirectoryLock};
+use crate::log::appender::Appender;
+use crate::log::header::StoreHeader;
+use crate::log::hint::SPAN_UNKNOWN;
+use crate::log::latch::Latch;
+use crate::log::root::{self, Root};
+use crate::log::segment::{Segment, number_of};
+use crate::options::{Options, Recovery};
+use crate::recovery::begin::{Setup, begin};
+use crate::recovery::chain::Purpose;
+use crate::recovery::open::Directory;
+use crate::recovery::verdict::Alive;
+use crate::recovery::{Survey, survey};
+use crate::session::Deadline;
+
+/// The stores that are open in this process, by device and inode of their directories. Each has a lock of its own, held
+/// while it is being opened: who comes second shares it, and nobody waits for another directory's recovery.
+static OPEN: Mutex<Option<HashMap<(u64, u64), Slot>>> = Mutex::new(None);
+
+type Slot = Arc<Mutex<Weak<Held>>>;
+
+/// How often a survey that a server's work has overtaken is tried again.
+const INSPECT_TRIES: usize = 200;
+const INSPECT_PAUSE: Duration = Duration::from_millis(2);
+
+/// Opens the store in `directory`, or shares it where this process has it open already.
+pub(crate) fn open(directory: &Path, options: Options) -> Result<Arc<Held>> {
+    options.validate()?;
+    prepare_directory(directory, &options)?;
+    let vfs = Arc::clone(&options.vfs);
+    if options.read_only {
+        return inspect(directory, options);
+    }
+    let identity = vfs
+        .identity(directory)
+        .map_err(|error| Error::io(format!("opening {}", directory.display()), error))?;
+    let slot = slot(identity);
+    let mut slot = slot.lock();
+    if let Some(open) = slot.upgrade().filter(|held| held.0.check_open().is_ok()) {
+        return Ok(open);
+    }
+    let lock = DirectoryLock::take(vfs.as_ref(), directory, options.lock_wait, options.clock.as_ref())?;
+    let held = Arc::new(Held(open_core(directory, options, lock)?));
+    *slot = Arc::downgrade(&held);
+    if !held.0.options.manual_maintenance {
+        Upkeep::start(&held.0)?;
+    }
+    Ok(held)
+}
+
+/// The place of a directory among those that are open, or were and are forgotten here.
+fn slot(identity: (u64, u64)) -> Slot {
+    let mut open = OPEN.lock();
+    let open = open.get_or_insert_default();
+    open.retain(|_, slot| Arc::strong_count(slot) > 1 || slot.lock().strong_count() > 0);
+    Arc::clone(open.entry(identity).or_default())
+}
+
+/// Sees to it that the directory is there, is local, and holds a store or nothing.
+fn prepare_directory(directory: &Path, options: &Options) -> Result<()> {
+    let vfs = options.vfs.as_ref();
+    let failed = |error| Error::io(format!("opening {}", directory.display()), error);
+    if options.create && !options.read_only {
+        vfs.create_dir(directory).map_err(failed)?;
+    }
+    if !options.allow_network_file_system
+        && let Some(kind) = vfs.network_file_system(directory).map_err(failed)?
+    {
+        return Err(Error::NetworkFileSystem { kind: kind.to_owned() });
+    }
+    let names = vfs.list(directory).map_err(failed)?;
+    if names.iter().any(|name| name == root::FILE_NAME) {
+        return Ok(());
+    }
+    if names.iter().any(|name| number_of(name).is_some()) {
+        return Err(Error::corrupt(
+            root::FILE_NAME,
+            0,
+            "the store's header is missing, but its segments are there",
+        ));
+    }
+    let ours = |name: &String| name == lock::FILE_NAME || name.ends_with(".tmp");
+    if names.iter().all(ours) && options.create && !options.read_only {
+        return Ok(());
+    }
+    Err(Error::NotAStore(directory.to_owned()))
+}
+
+fn open_core(directory: &Path, options: Options, lock: DirectoryLock) -> Result<Arc<Core>> {
+    let began = Instant::now();
+    let vfs = Arc::clone(&options.vfs);
+    let root = match Root::read(vfs.as_ref(), directory, true)? {
+        Some(root) => root,
+        None => Root::create(vfs.as_ref(), directory, new_store(&options)?)?,
+    };
+    let header = root.header();
+    let mut survey = survey(place(directory, &options, &header), &root, Purpose::Recover, options.recovery)?;
+    survey.report.created = header.root == 0;
+    let mark_ms = survey.clock_ms;
+    let watch =
+        Watch::new(Arc::clone(&options.clock), mark_ms, options.clock_confirm, options.clock_jump_max);
+    survey.clock_ms = watch.now().settled_ms;
+    let in_use: u64 = survey.segments.iter().map(|segment| segment.capacity).sum();
+    let setup = Setup {
+        root,
+        latch: Latch::new(options.observer.clone()),
+        segment_bytes: options.segment_bytes,
+        disk_bytes_max: disk_bytes_max(directory, &options, in_use)?,
+    };
+    let beginning = begin(&mut survey, setup)?;
+    // Judged by the time that was durable, not by what the clock says now.
+    survey.clock_ms = mark_ms;
+    let index = Arc::new(Index::new());
+    let on_segment = Arc::clone(&index);
+    let hears =
+        Box::new(move |segment: &Arc<Segment>| on_segment.add_segment(segment.number, Arc::clone(segment)));
+    let appender = Appender::new(beginning, hears);
+    fill(survey, watch, index, Some(appender), Some(lock), (directory, options, header), began)
+}
+
+/// Opens for reading only: looks again when a server's work has overtaken the look.
+fn inspect(directory: &Path, mut options: Options) -> Result<Arc<Held>> {
+    options.manual_maintenance = true;
+    let mut last = None;
+    for _ in 0..INSPECT_TRIES {
+        let began = Instant::now();
+        let vfs = Arc::clone(&options.vfs);
+        let holder = DirectoryLock::holder(vfs.as_ref(), directory)?;
+        let Some(root) = Root::read(vfs.as_ref(), directory, false)? else {
+            return Err(Error::NotAStore(directory.to_owned()));
+        };
+        let header = root.header();
+        let purpose = if holder.is_some() { Purpose::Inspect } else { Purpose::Examine };
+        // What a server at work has just removed looks like damage, so with one there nothing is salvaged at once.
+        let mode = if holder.is_some() { Recovery::Strict } else { options.recovery };
+        match survey(place(directory, &options, &header), &root, purpose, mode) {
+            Ok(survey) => {
+                let clock = Arc::clone(&options.clock);
+                let watch = Watch::new(clock, survey.clock_ms, options.clock_confirm, options.clock_jump_max);
+                let index = Arc::new(Index::new());
+                let rest = (directory, options, header);
+                let mut core = fill(survey, watch, index, None, None, rest, began)?;
+                if let Some(core) = Arc::get_mut(&mut core) {
+                    core.holder = holder;
+                }
+                return Ok(Arc::new(Held(core)));
+            }
+            Err(error @ Error::Corrupt(_)) if holder.is_some() => {
+                last = Some(error);
+                std::thread::park_timeout(INSPECT_PAUSE);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Err(last.unwrap_or(Error::NotAStore(directory.to_owned())))
+}
+
+fn place(directory: &Path, options: &Options, header: &StoreHeader) -> Directory {
+    Directory {
+        vfs: Arc::clone(&options.vfs),
+        path: directory.to_owned(),
+        store_id: header.store_id,
+        read_mode: options.read_mode,
+    }
+}
+
+fn new_store(options: &Options) -> Result<StoreHeader> {
+    let (mut store_id, mut secret) = ([0; 16], [0; 32]);
+    id::random(&mut store_id)?;
+    id::random(&mut secret)?;
+    Ok(StoreHeader { store_id, secret, opening: 0, durable_lsn: 0, root: 0, keeps_ids: options.keep_ids })
+}
+
+fn disk_bytes_max(directory: &Path, options: &Options, in_use: u64) -> Result<u64> {
+    if let Some(bytes) = options.disk_bytes_max {
+        return Ok(bytes);
+    }
+    let free = options
+        .vfs
+        .free_bytes(directory)
+        .map_err(|error| Error::io(format!("asking what is free in {}", directory.display()), error))?;
+    Ok((in_use.saturating_add(free) / 2).max(options.segment_bytes.saturating_mul(4)))
+}
+
+/// Turns what recovery found into memory.
+fn fill(
+    mut survey: Survey,
+    watch: Watch,
+    index: Arc<Index<Segment>>,
+    appender: Option<Appender>,
+    lock: Option<DirectoryLock>,
+    (directory, options, header): (&Path, Options, StoreHeader),
+    began: Instant,
+) -> Result<Arc<Core>> {
+    for segment in &survey.segments {
+        index.add_segment(segment.number, Arc::clone(segment));
+    }
+    let ceiling = survey.segments.iter().map(|segment| segment.ceiling()).max().unwrap_or(Deadline::at_ms(0));
+    let mut filling = Filling {
+        index: &index,
+        subjects: Subjects::default(),
+        wheel: Wheel::new(),
+        now_ms: survey.clock_ms,
+        latest: Deadline::at_ms(0),
+    };
+    match survey.snapshot.take() {
+        Some(snapshot) => {
+            survey.report.from_snapshot = true;
+            index.reserve(snapshot.entries().size_hint().0);
+            snapshot.entries().for_each(|entry| filling.entry(entry));
+            snapshot.subjects().for_each(|(subject, tag)| filling.subjects.attach(subject, tag));
+            for segment in &survey.segments {
+                let live = snapshot.live_bytes.get(&segment.number).copied().unwrap_or(0);
+                segment.gains(usize::try_from(live).unwrap_or(usize::MAX));
+            }
+        }
+        None => survey.judge(|alive| filling.alive(&alive)),
+    }
+    let Filling { subjects, wheel, latest, .. } = filling;
+    let mut report = survey.report;
+    report.sessions = index.len() as u64;
+    report.segments = survey.segments.len() as u64;
+    report.took = began.elapsed();
+    let sessions_max = options.sessions_max.unwrap_or_else(sessions_max_of_machine);
+    Ok(Arc::new(Core {
+        options,
+        directory: directory.to_owned(),
+        secret: Secret(header.secret),
+        keeps_ids: header.keeps_ids,
+        watch,
+        index,
+        subjects,
+        endings: Endings::default(),
+        wheel: Mutex::new(wheel),
+        locks: IdLocks::new(),
+        appender,
+        sessions_max,
+        ceiling_ms: AtomicU64::new(ceiling.max(latest).bits()),
+        counters: Counters::default(),
+        upkeep: Upkeep::new(),
+        report,
+        owed: Owed::default(),
+        expired_unmarked: AtomicBool::new(false),
+        closed: AtomicBool::new(false),
+        lock: Mutex::new(lock),
+        holder: None,
+    }))
+}
+
+/// Memory that is being filled.
+struct Filling<'i> {
+    index: &'i Index<Segment>,
+    subjects: Subjects,
+    wheel: Wheel,
+    now_ms: u64,
+    /// The latest deadline: a touch that only memory knows of may be later than any in the log.
+    latest: Deadline,
+}
+
+impl Filling<'_> {
+    fn entry(&mut self, entry: Entry) {
+        self.index.insert(entry);
+        self.latest = self.latest.max(entry.deadline());
+        self.wheel.arm(entry.short(), entry.arming(), entry.deadline(), self.now_ms);
+    }
+
+    fn alive(&mut self, alive: &Alive) {
+        let tag = alive.digest.tag();
+        let place = Place { segment: alive.segment, offset: alive.place };
+        let entry =
+            Entry::new(tag, place, alive.deadline, alive.lsn as u16).with_subject(alive.subject.is_some());
+        self.entry(entry);
+        alive.subject.into_iter().for_each(|subject| self.subjects.attach(subject, tag));
+        if let Some(segment) = self.index.segments().get(alive.segment) {
+            let span = match alive.span {
+                SPAN_UNKNOWN => {
+                    segment.version(place.byte(), &mut Vec::new()).map_or(0, |stored| stored.span)
+                }
+                span => span as usize,
+            };
+            segment.gains(span);
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! Upkeep: what keeps a store small, quick and durable while nobody calls it.
+//!
+//! Owns: the order of the work, its budget, and the two threads that do it, unless the caller does
+//! ([`Options::manual_maintenance`](crate::Options::manual_maintenance)).
+//! * The syncing thread syncs what was `Written`, and marks how far the log is durable. Nothing else.
+//! * The keeping thread reaps, seals, prepares the next segment and compacts, in slices.
+//!
+//! A crash can fall anywhere here: everything that upkeep writes is either part of the log or of no account until the
+//! log says so.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
+
+use super::core::{Core, Life, count};
+use crate::clock::Now;
+use crate::compaction::Compactor;
+use crate::error::{Error, Full, Result};
+use crate::expiry::Verdict;
+use crate::index::Entry;
+use crate::observer::Event;
+use crate::stats::Maintenance;
+
+/// Wheel entries looked at in one slice.
+const REAP_SLICE: usize = 4_096;
+/// How often the keeping thread looks.
+const KEEP_EVERY: Duration = Duration::from_secs(1);
+/// A backlog that the observer hears of.
+const BACKLOG: usize = 1 << 18;
+
+/// What upkeep remembers between its slices.
+pub(crate) struct Upkeep {
+    pub compactor: Compactor,
+    signal: Signal,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    told_full: Mutex<bool>,
+}
+
+/// Stops the threads.
+#[derive(Default)]
+struct Signal {
+    stopped: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Signal {
+    /// Waits for so long; `false` when it is time to stop.
+    fn wait(&self, time: Duration) -> bool {
+        let mut stopped = self.stopped.lock();
+        self.changed.wait_while_for(&mut stopped, |stopped| !*stopped, time);
+        !*stopped
+    }
+
+    fn stop(&self) {
+        *self.stopped.lock() = true;
+        self.changed.notify_all();
+    }
+}
+
+impl Upkeep {
+    pub fn new() -> Self {
+        Self {
+            compactor: Compactor::default(),
+            signal: Signal::default(),
+            threads: Mutex::new(Vec::new()),
+            told_full: Mutex::new(false),
+        }
+    }
+
+    /// Starts the two threads.
+    pub fn start(core: &Arc<Core>) -> Result<()> {
+        let spawn = |name: &str, body: fn(&Core)| {
+            let core = Arc::clone(core);
+            std::thread::Builder::new()
+                .name(name.to_owned())
+                .spawn(move || body(&core))
+                .map_err(|error| Error::io("starting a thread", error))
+        };
+        let mut threads = core.upkeep.threads.lock();
+        threads.push(spawn("sessile-sync", Core::sync_loop)?);
+        threads.push(spawn("sessile-keep", Core::keep_loop)?);
+        Ok(())
+    }
+
+    /// Stops the threads and waits for them.
+    pub fn stop(&self) {
+        self.signal.stop();
+        let threads = std::mem::take(&mut *self.threads.lock());
+        for thread in threads {
+            if thread.thread().id() != std::thread::current().id() {
+                let _ = thread.join();
+            }
+        }
+    }
+}
+
+impl Core {
+    fn sync_loop(&self) {
+        while self.upkeep.signal.wait(self.options.sync_interval) {
+            // A failure latches, and everybody is told there.
+            let _ = self.sync_written();
+        }
+    }
+
+    /// Makes durable what was only written, and marks it.
+    pub fn sync_written(&self) -> Result<()> {
+        let appender = self.appender()?;
+        appender.sync(appender.appended_lsn())?;
+        appender.mark(self.watch.now().settled_ms)
+    }
+
+    fn keep_loop(&self) {
+        while self.upkeep.signal.wait(KEEP_EVERY) {
+            if self.maintain(Duration::from_secs(10)).is_err()
+                && self.appender().is_ok_and(|a| a.latch.cause().is_some())
+            {
+                // Nothing can be written any more; reaping goes on, so that memory does.
+                let _ = self.reap(Instant::now() + KEEP_EVERY);
+            }
+        }
+    }
+
+    /// Reaps, seals, prepares and compacts, until there is nothing to do or the time is up.
+    pub fn maintain(&self, budget: Duration) -> Result<Maintenance> {
+        let until = Instant::now().checked_add(budget.min(Duration::from_secs(3600)));
+        let until = until.unwrap_or_else(Instant::now);
+        let mut done = Maintenance::default();
+        self.look();
+        done.expired = self.reap(until)?;
+        if self.options.manual_maintenance {
+            self.sync_written()?;
+        }
+        self.prepare()?;
+        self.pay()?;
+        loop {
+            let step = self.compact_step(false)?;
+            done.segments_removed += step.removed;
+            done.segments_compacted += step.compacted;
+            if step.removed + step.compacted == 0 {
+                break;
+            }
+            if Instant::now() >= until {
+                done.more = true;
+                break;
+            }
+        }
+        done.more |= self.wheel.lock().backlog() > 0;
+        Ok(done)
+    }
+
+    /// Prepares the next segment of the log. A full disk is no failure here: it is met, and told, once.
+    fn prepare(&self) -> Result<()> {
+        let appender = self.appender()?;
+        appender.files.keep_reserve();
+        let prepared = appender.prepare_spare();
+        let mut told = self.upkeep.told_full.lock();
+        match prepared {
+            Err(Error::Full(Full::FileSystem | Full::DiskBytes)) => {
+                if !std::mem::replace(&mut *told, true) {
+                    self.tell(&Event::DiskFull);
+                }
+                Ok(())
+            }
+            Err(error) => Err(error),
+            Ok(_) => {
+                *told = false;
+                Ok(())
+            }
+        }
+    }
+
+    /// Drops sessions whose deadline has passed by the settled clock; says how many.
+    pub fn reap(&self, until: Instant) -> Result<u64> {
+        let mut expired = 0;
+        loop {
+            let now = self.look();
+            let mut due = Vec::new();
+            let mut wheel = self.wheel.lock();
+            let work = wheel.due(now.settled_ms, REAP_SLICE, |short, arming| {
+                match self.index.by_short(short, arming) {
+                    None => Verdict::Gone,
+                    Some(entry) if Life::of(entry, now) == Life::Over => {
+                        due.push(entry);
+                        Verdict::Gone
+                    }
+                    Some(entry) => Verdict::Later(entry.deadline()),
+                }
+            });
+            let backlog = wheel.backlog();
+            drop(wheel);
+            for entry in due {
+                expired += u64::from(self.expire(entry, now)?);
+            }
+            if !work.more || Instant::now() >= until {
+                if backlog > BACKLOG {
+                    self.tell(&Event::Backlog { entries: backlog as u64 });
+                }
+                break;
+            }
+        }
+        if expired > self.index.len() as u64 {
+            self.index.trim();
+        }
+        let unmarked = self.expired_unmarked.swap(false, Ordering::AcqRel);
+        if (expired > 0 || unmarked)
+            && let Some(appender) = &self.appender
+        {
+            // What has expired stays expired, whatever the clock does next: the log learns what time it is.
+            match appender.mark_clock(self.watch.now().settled_ms, false) {
+                Err(Error::Latched { .. } | Error::Full(_) | Error::Closed) => {}
+                marked => marked?,
+            }
+        }
+        Ok(expired)
+    }
+
+    /// Drops one session if it is still over: a touch or a write in between wins (rule 7).
+    fn expire(&self, entry: Entry, now: Now) -> Result<bool> {
+        let _guard = self.locks.one(entry.tag());
+        self.check_open()?;
+        let current = (0..).map_while(|nth| self.index.lookup(entry.tag(), nth));
+        let current = current.into_iter().find(|(current, _)| current.arming() == entry.arming());
+        let Some((current, Some(segment))) = current else { return Ok(false) };
+        if Life::of(current, now) != Life::Over {
+            self.arm(current, now);
+            return Ok(false);
+        }
+        let mut buffer = Vec::new();
+        let (span, subject) = match segment.version(current.place().byte(), &mut buffer) {
+            Ok(stored) => (stored.span, stored.version.subject),
+            // It has run out all the same. What its record would have told is only whose it was and how long.
+            Err(error) => {
+                self.tell_of(&error);
+                (0, None)
+            }
+        };
+        let old = super::core::Old { entry: current, segment, span, subject };
+        self.withdraw(crate::id::Digest::of_tag(entry.tag()), &old, now, true);
+        count(&self.counters.expired);
+        Ok(true)
+    }
+}

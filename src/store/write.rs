@@ -1,0 +1,354 @@
+//! Writing a session: create, update, set, replace, rotate.
+//!
+//! Owns: how a write and what was there before become a record. A crash can fall before the append (nothing happened),
+//! between the append and the sync (the write may be there after it, nobody was told), or after (it is there).
+
+use super::core::{Core, Found, Life, Old, count, millis};
+use crate::clock::Now;
+use crate::error::{Error, Full, Result, Unknown};
+use crate::id::Digest;
+use crate::log::appender::Placed;
+use crate::log::record::{Ends, Record, Version as StoredVersion, What};
+use crate::session::{Deadline, Durability, Lifetime, Subject, Version, Write};
+
+/// What must be true of the session before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Expect {
+    Absent,
+    Present,
+    Anything,
+    At(Version),
+}
+
+/// What a write needs to know of the session as it was.
+struct Before {
+    old: Old,
+    version: Version,
+    life: Life,
+    birth: u64,
+    created_ms: u64,
+    idle_ms: u64,
+    absolute: Deadline,
+    ceiling: Deadline,
+    data: Vec<u8>,
+}
+
+impl Before {
+    fn of(found: &Found<'_>, now: Now, slack_ms: u64, with_data: bool) -> Self {
+        Self {
+            old: found.old(),
+            version: Version(found.lsn),
+            life: Life::of(found.entry, now),
+            birth: found.version.birth,
+            created_ms: found.version.created_ms,
+            idle_ms: found.version.idle_ms,
+            absolute: found.version.absolute,
+            ceiling: found.ceiling(slack_ms),
+            data: if with_data { found.version.payload.to_vec() } else { Vec::new() },
+        }
+    }
+}
+
+/// The deadlines of a version that is about to be written.
+#[derive(Debug, Clone, Copy)]
+struct Terms {
+    deadline: Deadline,
+    absolute: Deadline,
+    idle_ms: u64,
+    ceiling: Deadline,
+}
+
+impl Core {
+    /// Writes a session if it is what `expect` says.
+    pub fn put(&self, id: &[u8], write: &Write, expect: Expect) -> Result<Version> {
+        let digest = self.secret.of_id(id)?;
+        self.appender()?;
+        let subject = self.check(write)?;
+        self.make_room(digest, expect)?;
+        self.with_room(|| self.put_digest(digest, id, write, subject, expect))
+    }
+
+    fn put_digest(
+        &self,
+        digest: Digest,
+        id: &[u8],
+        write: &Write,
+        subject: Change,
+        expect: Expect,
+    ) -> Result<Version> {
+        let guard = self.locks.one(digest.tag());
+        self.check_open()?;
+        let now = self.look();
+        let before = self.find(digest, |found| Ok(Before::of(found, now, self.slack_ms(u64::MAX), false)))?;
+        let before = self.admit(digest, before, expect, now)?;
+        let terms = self.terms(write, before.as_ref(), now);
+        if terms.deadline.has_passed(now.now_ms) {
+            let placed = self.born_dead(digest, before, now)?;
+            drop(guard);
+            return self.acknowledge_ending(&placed, Some(write));
+        }
+        let subject = match subject {
+            Change::Keep => before.as_ref().and_then(|before| before.old.subject),
+            Change::To(subject) => subject,
+        };
+        let id = Some(id).filter(|_| self.keeps_ids);
+        let ends = if before.is_none() { self.owed.ends(digest) } else { None };
+        let build = |lsn| {
+            let version = StoredVersion {
+                digest,
+                deadline: terms.deadline,
+                created_ms: before.as_ref().map_or(now.now_ms, |before| before.created_ms),
+                idle_ms: terms.idle_ms,
+                birth: before.as_ref().map_or(lsn, |before| before.birth),
+                absolute: terms.absolute,
+                ceiling: terms.ceiling,
+                subject,
+                ends,
+                id,
+                payload: &write.data,
+            };
+            Record { lsn, what: What::Put(version) }
+        };
+        let placed = self.appender()?.append(now.settled_ms, build)?;
+        if let What::Put(version) = build(placed.lsn).what {
+            self.publish(&placed, &version, before.as_ref().map(|before| &before.old), now);
+            self.owed.settle(digest);
+        }
+        count(if before.is_some() { &self.counters.updated } else { &self.counters.created });
+        drop(guard);
+        self.acknowledge(&placed, write)
+    }
+
+    /// Gives a session a new id in one record, with new data and another subject if the write says so.
+    pub fn rotate(&self, old_id: &[u8], new_id: &[u8], write: Option<&Write>) -> Result<Version> {
+        let (from, to) = (self.secret.of_id(old_id)?, self.secret.of_id(new_id)?);
+        self.appender()?;
+        self.with_room(|| self.rotate_digest(from, (to, new_id), write))
+    }
+
+    fn rotate_digest(
+        &self,
+        from: Digest,
+        (to, new_id): (Digest, &[u8]),
+        write: Option<&Write>,
+    ) -> Result<Version> {
+        let subject = write.map_or(Ok(Change::Keep), |write| self.check(write))?;
+        if self.owed.ends(to).is_some() {
+            // The record has room for one ended id, and that is the old one.
+            self.pay()?;
+            self.owed.ends(to).map_or(Ok(()), |_| Err(Error::Full(Full::FileSystem)))?;
+        }
+        let guard = self.locks.two(from.tag(), to.tag());
+        self.check_open()?;
+        let now = self.look();
+        let before =
+            self.find(from, |found| Ok(Before::of(found, now, self.slack_ms(u64::MAX), write.is_none())))?;
+        let before = self.admit(from, before, Expect::Present, now)?.ok_or(Error::Unknown(Unknown::Never))?;
+        let taken = self.find(to, |found| Ok(Before::of(found, now, self.slack_ms(u64::MAX), false)))?;
+        self.admit(to, taken, Expect::Absent, now)?;
+        let terms = self.terms(write.unwrap_or(&Write::default()), Some(&before), now);
+        if terms.deadline.has_passed(now.now_ms) {
+            let placed = self.born_dead(from, Some(before), now)?;
+            drop(guard);
+            return self.acknowledge_ending(&placed, write);
+        }
+        let subject = match subject {
+            Change::Keep => before.old.subject,
+            Change::To(subject) => subject,
+        };
+        let build = |lsn| {
+            let version = StoredVersion {
+                digest: to,
+                deadline: terms.deadline,
+                created_ms: before.created_ms,
+                idle_ms: terms.idle_ms,
+                birth: lsn,
+                absolute: terms.absolute,
+                ceiling: terms.deadline,
+                subject,
+                ends: Some(Ends { digest: from, ceiling: before.ceiling }),
+                id: Some(new_id).filter(|_| self.keeps_ids),
+                payload: write.map_or(&before.data, |write| &write.data),
+            };
+            Record { lsn, what: What::Put(version) }
+        };
+        let appended = self.appender()?.append(now.settled_ms, build);
+        let placed = match appended {
+            Ok(placed) => placed,
+            // With no room, nothing has happened yet: the caller may make some.
+            Err(error @ Error::Full(_)) => return Err(error),
+            // The old id ends all the same: it must not go on because the disk failed.
+            Err(error) => {
+                return Err(self.end_undurably(
+                    from,
+                    &before.old,
+                    (before.birth, before.ceiling),
+                    now,
+                    error,
+                ));
+            }
+        };
+        if let What::Put(version) = build(placed.lsn).what {
+            self.withdraw(from, &before.old, now, false);
+            self.publish(&placed, &version, None, now);
+        }
+        count(&self.counters.updated);
+        drop(guard);
+        self.acknowledge_ending(&placed, write)
+    }
+
+    /// Lets the write go on if the session is as it should be; what is over is taken out of memory first.
+    fn admit(
+        &self,
+        digest: Digest,
+        before: Option<Before>,
+        expect: Expect,
+        now: Now,
+    ) -> Result<Option<Before>> {
+        let before = match before {
+            Some(before) if before.life == Life::Over => {
+                self.withdraw(digest, &before.old, now, true);
+                count(&self.counters.expired);
+                None
+            }
+            before => before,
+        };
+        match (&before, expect) {
+            (Some(Before { life: Life::Hidden, .. }), Expect::Absent | Expect::Anything) => {
+                Err(Error::ClockUnconfirmed)
+            }
+            (Some(Before { life: Life::Hidden, .. }), _) => Err(Self::not_alive()),
+            (None, Expect::Present | Expect::At(_)) => Err(self.unknown(digest)),
+            (Some(_), Expect::Absent) => Err(Error::Duplicate),
+            (Some(before), Expect::At(version)) if before.version != version => {
+                Err(Error::Conflict { current: before.version })
+            }
+            _ => Ok(before),
+        }
+    }
+
+    fn check(&self, write: &Write) -> Result<Change> {
+        let (bytes, bytes_max) = (write.data.len() as u64, self.options.session_bytes_max);
+        if bytes > bytes_max {
+            return Err(Error::TooLarge { bytes, bytes_max });
+        }
+        Ok(match &write.subject {
+            Subject::Keep => Change::Keep,
+            Subject::Clear => Change::To(None),
+            Subject::Set(subject) => Change::To(Some(self.secret.of_subject(subject)?)),
+        })
+    }
+
+    /// The deadlines: what the write does not say stays as the session has it, or comes from the options.
+    fn terms(&self, write: &Write, before: Option<&Before>, now: Now) -> Terms {
+        let own_idle_ms = before.map(|before| before.idle_ms).unwrap_or_else(|| millis(self.options.idle));
+        let idle = match write.idle {
+            Some(Lifetime::Until(deadline)) => deadline,
+            Some(Lifetime::For(lifetime)) => Deadline::after(now.now_ms, lifetime),
+            None => Deadline::at_ms(now.now_ms.saturating_add(own_idle_ms)),
+        };
+        let idle_ms = match write.idle {
+            Some(_) => idle.bits().saturating_sub(now.now_ms),
+            None => own_idle_ms,
+        };
+        let idle = match (before, self.options.first_lifetime) {
+            (None, Some(first)) => idle.min(Deadline::after(now.now_ms, first)),
+            _ => idle,
+        };
+        let asked = write.absolute.map(|absolute| absolute.deadline(now.now_ms));
+        let absolute = match before {
+            Some(before) => asked.map_or(before.absolute, |asked| asked.min(before.absolute)),
+            None => asked
+                .or_else(|| self.options.absolute.map(|lifetime| Deadline::after(now.now_ms, lifetime)))
+                .unwrap_or(Deadline::NEVER),
+        };
+        let ends_now =
+            matches!(write.idle, Some(Lifetime::Until(deadline)) if deadline.has_passed(now.now_ms));
+        let kept = before.filter(|_| !write.shorten && !ends_now).map(|before| before.old.entry.deadline());
+        let deadline = kept.map_or(idle, |kept| idle.max(kept)).min(absolute);
+        let ceiling = before.map_or(deadline, |before| deadline.max(before.ceiling));
+        Terms { deadline, absolute, idle_ms, ceiling }
+    }
+
+    /// A write whose deadline is in the past: whatever was there has ended, and the write itself never lived.
+    fn born_dead(&self, digest: Digest, before: Option<Before>, now: Now) -> Result<Placed> {
+        let (birth, ceiling) =
+            before.as_ref().map_or((None, Deadline::at_ms(0)), |b| (Some(b.birth), b.ceiling));
+        let build = |lsn| {
+            let birth = birth.unwrap_or(lsn);
+            Record { lsn, what: What::Stub { digest, birth, ceiling, ends: None } }
+        };
+        let appended = self.appender()?.append(now.settled_ms, build);
+        let Some(before) = before else { return appended };
+        let placed = match appended {
+            Ok(placed) => placed,
+            Err(error) => {
+                return Err(self.end_undurably(
+                    digest,
+                    &before.old,
+                    (before.birth, before.ceiling),
+                    now,
+                    error,
+                ));
+            }
+        };
+        self.withdraw(digest, &before.old, now, true);
+        count(&self.counters.ended);
+        Ok(placed)
+    }
+
+    /// Waits as endings do, or as the write asks if that is longer.
+    fn acknowledge_ending(&self, placed: &Placed, write: Option<&Write>) -> Result<Version> {
+        let durability = match write.and_then(|write| write.durability) {
+            Some(Durability::Synced) => Durability::Synced,
+            _ => self.ending_durability(),
+        };
+        self.settle(placed, durability).map_err(undurable)?;
+        Ok(Version(placed.lsn))
+    }
+
+    fn acknowledge(&self, placed: &Placed, write: &Write) -> Result<Version> {
+        self.settle(placed, self.write_durability(write))?;
+        Ok(Version(placed.lsn))
+    }
+
+    fn write_durability(&self, write: &Write) -> Durability {
+        write.durability.unwrap_or(self.options.durability)
+    }
+
+    /// An ending that could not be written still takes effect in memory, and its error says so (rule 11).
+    pub fn end_undurably(
+        &self,
+        digest: Digest,
+        old: &Old,
+        (birth, ceiling): (u64, Deadline),
+        now: Now,
+        error: Error,
+    ) -> Error {
+        if matches!(error, Error::Closed | Error::ReadOnly | Error::Invalid(_)) {
+            return error;
+        }
+        self.withdraw(digest, old, now, false);
+        self.owed.add(digest, birth, ceiling);
+        count(&self.counters.ended);
+        undurable(error)
+    }
+}
+
+/// The error of an ending that took effect in memory only.
+pub(crate) fn undurable(error: Error) -> Error {
+    match error {
+        Error::Latched { cause, .. } => Error::Latched { cause, in_memory: true },
+        Error::Full(_) | Error::Io { .. } => {
+            Error::Latched { cause: error.to_string().into(), in_memory: true }
+        }
+        error => error,
+    }
+}
+
+/// What becomes of the subject.
+#[derive(Debug, Clone, Copy)]
+enum Change {
+    Keep,
+    To(Option<Digest>),
+}
