@@ -14,6 +14,8 @@ mod recovery;
 mod session;
 mod stats;
 mod store;
+#[cfg(feature = "serde")]
+pub mod typed;
 pub mod vfs;
 
 pub use clock::{Clock, ManualClock, SystemClock};
