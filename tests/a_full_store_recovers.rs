@@ -1,0 +1,104 @@
+//! A store that has met its disk limit must get going again by itself (P4, rule 13).
+#![cfg(feature = "simulation")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+use sessile::vfs::SimVfs;
+use sessile::{AtLimit, Durability, Error, ManualClock, Options, Store, Write};
+use std::sync::Arc;
+use std::time::Duration;
+
+const DIR: &str = "/store";
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+fn options(vfs: &SimVfs, clock: &ManualClock) -> Options {
+    Options::new()
+        .vfs(Arc::new(vfs.clone()))
+        .clock(Arc::new(clock.clone()))
+        .manual_maintenance(true)
+        .segment_bytes(256 << 10)
+        .disk_bytes_max(2 << 20)
+}
+
+fn written(bytes: usize) -> Write {
+    Write::new(vec![7; bytes]).idle(DAY).durability(Durability::Written)
+}
+
+fn state(store: &Store) -> String {
+    let s = store.stats();
+    format!(
+        "sessions {} live {} dead {} disk {} segments {} evicted {} compactions {} latched {:?}",
+        s.sessions, s.live_bytes, s.dead_bytes, s.disk_bytes, s.segments, s.evicted, s.compactions, s.latched
+    )
+}
+
+/// Anonymous sessions without end, at the limit: some are evicted, and the store goes on.
+#[test]
+fn evicting_at_the_disk_limit_goes_on() {
+    let (vfs, clock) = (SimVfs::new(), ManualClock::at_ms(1_000_000));
+    let store = options(&vfs, &clock).open(DIR).unwrap();
+    let mut refused_in_a_row = 0;
+    let mut worst = 0;
+    for n in 0..60_000 {
+        if n % 100 == 0 {
+            clock.advance(Duration::from_secs(1));
+            let _ = store.maintain(Duration::from_secs(1));
+        }
+        match store.create(format!("{n}"), written(400)) {
+            Ok(_) => refused_in_a_row = 0,
+            Err(Error::Full(_)) => refused_in_a_row += 1,
+            Err(other) => panic!("{n}: {other:?}; {}", state(&store)),
+        }
+        worst = worst.max(refused_in_a_row);
+        assert!(refused_in_a_row < 2_000, "{n}: stuck; {}", state(&store));
+    }
+    println!("worst {worst}; {}", state(&store));
+}
+
+/// Full of sessions, rejecting; then most of them are destroyed. Maintenance must make room of that.
+#[test]
+fn destroying_makes_room_again() {
+    let (vfs, clock) = (SimVfs::new(), ManualClock::at_ms(1_000_000));
+    let store = options(&vfs, &clock).at_limit(AtLimit::Reject).open(DIR).unwrap();
+    let mut ids = Vec::new();
+    while store.create(format!("{}", ids.len()), written(400)).is_ok() {
+        ids.push(format!("{}", ids.len()));
+    }
+    println!("{} {}", ids.len(), state(&store));
+    // Some minutes pass before anybody does something about it.
+    for _ in 0..900 {
+        clock.advance(Duration::from_secs(1));
+        let _ = store.maintain(Duration::from_secs(1));
+        let _ = store.create("one more", written(400));
+    }
+    let mut failed = 0;
+    for id in ids.iter().step_by(4) {
+        failed += usize::from(store.destroy(id).is_err());
+    }
+    for _ in 0..100 {
+        clock.advance(Duration::from_secs(1));
+        let _ = store.maintain(Duration::from_secs(10));
+    }
+    let made = (0..200).filter(|n| store.create(format!("new{n}"), written(400)).is_ok()).count();
+    println!("maintain says {:?}", store.maintain(Duration::from_secs(10)));
+    assert!(failed == 0 && made == 200, "{failed} endings failed, {made} creates of 200; {}", state(&store));
+}
+
+/// As above, and then everything expires. Even that frees nothing: to take a dead segment off the roster, the log
+/// needs room for a mark and a frame, and the evictions have left none.
+#[test]
+fn a_store_whose_sessions_have_all_expired_has_room() {
+    let (vfs, clock) = (SimVfs::new(), ManualClock::at_ms(1_000_000));
+    let store = options(&vfs, &clock).open(DIR).unwrap();
+    for n in 0..10_000 {
+        let _ = store.create(format!("{n}"), written(400));
+    }
+    clock.advance(30 * DAY);
+    let said: Vec<_> = (0..3)
+        .map(|_| {
+            clock.advance(Duration::from_secs(1));
+            store.maintain(Duration::from_secs(60)).map_err(|e| e.to_string())
+        })
+        .collect();
+    let made = store.create("new", "x");
+    assert!(made.is_ok(), "{made:?}; maintain says {said:?}; {}", state(&store));
+}

@@ -1,0 +1,83 @@
+//! Opening (contract: a second open in the same process shares the store; rule 15).
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+use sessile::{Options, Store, Write};
+use std::sync::{Arc, Barrier};
+use std::time::{Duration, Instant};
+
+/// Several threads open one directory at the same moment. One takes the lock; the others wait for that lock ten
+/// seconds, as if for a store that closes, or are told that it is locked.
+#[test]
+fn threads_that_open_one_store_together_share_it_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let barrier = Arc::new(Barrier::new(6));
+    let began = Instant::now();
+    let threads: Vec<_> = (0..6)
+        .map(|_| {
+            let (path, barrier) = (dir.path().to_owned(), Arc::clone(&barrier));
+            std::thread::spawn(move || {
+                barrier.wait();
+                Store::open(path)
+            })
+        })
+        .collect();
+    let opened: Vec<_> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
+    let took = began.elapsed();
+    let failed: Vec<_> = opened.iter().filter_map(|opened| opened.as_ref().err()).collect();
+    assert!(failed.is_empty() && took < Duration::from_secs(5), "{took:?}, {failed:?}");
+}
+
+/// A snapshot is a cache: one that is sparse and huge must be passed over, not abort the process.
+#[test]
+fn a_huge_sparse_snapshot_is_passed_over() {
+    if let Some(path) = std::env::var_os("SESSILE_TEST_OPEN_DIRECTORY") {
+        let store = Options::new().open(path).unwrap();
+        assert!(store.get("X").unwrap().is_some());
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let store = Options::new().open(dir.path()).unwrap();
+    store.create("X", Write::new("x")).unwrap();
+    store.close().unwrap();
+    drop(store);
+    let file = std::fs::OpenOptions::new().write(true).open(dir.path().join("SNAPSHOT")).unwrap();
+    if file.set_len(1 << 43).is_err() {
+        return;
+    }
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "a_huge_sparse_snapshot_is_passed_over"])
+        .env("SESSILE_TEST_OPEN_DIRECTORY", dir.path())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{:?} {}", output.status, String::from_utf8_lossy(&output.stderr));
+}
+
+/// What was destroyed is gone from snapshots too, within `erase_within`; the one of the last close stays until the next.
+#[test]
+fn no_snapshot_is_left_while_the_store_is_open() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Options::new().open(dir.path()).unwrap();
+    store.create("X", Write::new("x")).unwrap();
+    store.close().unwrap();
+    drop(store);
+    let store = Options::new().open(dir.path()).unwrap();
+    store.destroy("X").unwrap();
+    assert!(
+        !dir.path().join("SNAPSHOT").exists(),
+        "the snapshot of the last close, with X in it, is kept while open"
+    );
+}
+
+/// Open and close without a write: the snapshot of that close is refused, so the next opening reads the log.
+#[test]
+fn a_snapshot_of_an_opening_without_a_write_is_used() {
+    let dir = tempfile::tempdir().unwrap();
+    for n in 0..4 {
+        let store = Options::new().manual_maintenance(true).open(dir.path()).unwrap();
+        assert!(n == 0 || store.stats().recovery.from_snapshot, "opening {n}");
+        if n == 0 {
+            store.create("X", Write::new("x")).unwrap();
+        }
+        store.close().unwrap();
+    }
+}

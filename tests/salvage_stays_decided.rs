@@ -1,0 +1,162 @@
+//! What Salvage decides must stay decided (P2, rules 12 and 14).
+#![cfg(feature = "simulation")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::unreachable,
+    missing_docs
+)]
+
+use sessile::vfs::{SimVfs, Vfs};
+use sessile::{Durability, ManualClock, Options, Recovery, Store, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+const DIR: &str = "/store";
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+fn options(vfs: &SimVfs, clock: &ManualClock) -> Options {
+    Options::new()
+        .vfs(Arc::new(vfs.clone()))
+        .clock(Arc::new(clock.clone()))
+        .manual_maintenance(true)
+        .segment_bytes(64 << 10)
+        .disk_bytes_max(64 << 20)
+}
+
+fn segments(vfs: &SimVfs) -> Vec<String> {
+    let mut names: Vec<_> =
+        vfs.list(Path::new(DIR)).unwrap().into_iter().filter(|n| n.ends_with(".seg")).collect();
+    names.sort();
+    names
+}
+
+/// Fills the tail until the log goes on in another segment.
+fn roll(store: &Store, vfs: &SimVfs, tag: &str) -> Vec<String> {
+    let before = segments(vfs);
+    for n in 0.. {
+        let write = Write::new(vec![7; 8 << 10]).idle(30 * DAY).durability(Durability::Written);
+        store.create(format!("{tag}{n}"), write).unwrap();
+        if segments(vfs).len() > before.len() {
+            store.flush().unwrap();
+            return segments(vfs);
+        }
+    }
+    unreachable!()
+}
+
+/// X is created in the first segment and destroyed, durably, in the second; the second is lost. Salvage rightly does
+/// not show X. But it writes a roster without the lost segment and keeps nothing of its verdict, so the opening
+/// after it, also a strict one, knows of no damage and shows X again.
+#[test]
+fn what_salvage_ended_stays_ended_at_the_opening_after_it() {
+    let (vfs, clock) = (SimVfs::new(), ManualClock::at_ms(1_000_000));
+    let store = options(&vfs, &clock).open(DIR).unwrap();
+    store.create("X", Write::new("old").idle(30 * DAY)).unwrap();
+    let names = roll(&store, &vfs, "a");
+    assert!(store.destroy("X").unwrap());
+    let lost = names.last().unwrap().clone();
+    roll(&store, &vfs, "b");
+    store.create("later", "y").unwrap();
+    let vfs = vfs.fork();
+    vfs.remove_file(&Path::new(DIR).join(&lost)).unwrap();
+    assert!(options(&vfs, &clock).open(DIR).is_err(), "strict refuses");
+
+    let store = options(&vfs, &clock).recovery(Recovery::Salvage).open(DIR).unwrap();
+    assert!(store.get("X").unwrap().is_none(), "salvage fails closed");
+    store.create("after", "z").unwrap();
+    let vfs = vfs.fork();
+    for recovery in [Recovery::Salvage, Recovery::Strict] {
+        let world = vfs.fork();
+        if let Ok(store) = options(&world, &clock).recovery(recovery).open(DIR) {
+            assert!(store.get("X").unwrap().is_none(), "X was destroyed, and {recovery:?} brings it back");
+        }
+    }
+}
+
+/// One flipped bit in the header of the root segment: Salvage trusts nothing below it, but puts the files aside.
+#[test]
+fn salvage_puts_aside_what_it_cannot_use() {
+    let (vfs, clock) = (SimVfs::new(), ManualClock::at_ms(1_000_000));
+    let store = options(&vfs, &clock).open(DIR).unwrap();
+    store.create("X", Write::new("precious").idle(30 * DAY)).unwrap();
+    let names = roll(&store, &vfs, "a");
+    store.create("later", "y").unwrap();
+    let vfs = vfs.fork();
+    vfs.flip_bit(&Path::new(DIR).join(names.last().unwrap()), 40, 1).unwrap();
+    let store = options(&vfs, &clock).recovery(Recovery::Salvage).open(DIR).unwrap();
+    drop(store);
+    let left = vfs.list(Path::new(DIR)).unwrap();
+    let kept = |name: &String| left.contains(name) || left.contains(&format!("{name}.damaged"));
+    assert!(names.iter().all(kept), "of {names:?} there is left {left:?}");
+}
+
+/// After a clean close with a snapshot, Salvage refuses to open where a listed file is missing.
+#[test]
+fn salvage_opens_although_a_snapshot_is_there() {
+    let (vfs, clock) = (SimVfs::new(), ManualClock::at_ms(1_000_000));
+    let store = options(&vfs, &clock).open(DIR).unwrap();
+    store.create("X", Write::new("old").idle(30 * DAY)).unwrap();
+    let names = roll(&store, &vfs, "a");
+    store.create("later", "y").unwrap();
+    store.close().unwrap();
+    drop(store);
+    vfs.remove_file(&Path::new(DIR).join(&names[0])).unwrap();
+    let opened = options(&vfs, &clock).recovery(Recovery::Salvage).open(DIR);
+    assert!(opened.is_ok(), "{:?}", opened.err());
+}
+
+/// One bad sector over the frame that lists a compaction's output. A later mark repeats the endings of the log, so
+/// the hole is called harmless; but the output, with the stubs that nothing else holds, is off the roster.
+#[test]
+fn a_lost_enter_frame_brings_back_nothing() {
+    let (vfs, clock) = (SimVfs::new(), ManualClock::at_ms(1_000_000));
+    let store = options(&vfs, &clock).open(DIR).unwrap();
+    store.create("X", Write::new("old").idle(30 * DAY)).unwrap();
+    roll(&store, &vfs, "a");
+    assert!(store.destroy("X").unwrap());
+    let before = roll(&store, &vfs, "b");
+    // The second segment becomes garbage, but for the stub of X; the first stays whole.
+    for n in 0..100 {
+        let _ = store.destroy(format!("b{n}")).unwrap();
+    }
+    roll(&store, &vfs, "c");
+    let tail_before: Vec<_> = segments(&vfs)
+        .into_iter()
+        .map(|n| (n.clone(), vfs.read_file(&Path::new(DIR).join(&n)).unwrap()))
+        .collect();
+    clock.advance(Duration::from_secs(5));
+    while store.maintain(Duration::from_secs(60)).unwrap().more {}
+    let after = segments(&vfs);
+    println!("before {before:?} after {after:?}; compactions {}", store.stats().compactions);
+    assert!(store.stats().compactions > 0);
+    // Endings after it, so that a mark repeats what a hole may have lost.
+    for n in 0..3 {
+        clock.advance(Duration::from_secs(2));
+        store.create(format!("d{n}"), "y").unwrap();
+        store.destroy(format!("d{n}")).unwrap();
+    }
+    let vfs = vfs.fork();
+    // Find the Enter frame (kind 7) that the maintenance has written.
+    let mut hit = None;
+    for (name, old) in &tail_before {
+        let Ok(new) = vfs.read_file(&Path::new(DIR).join(name)) else { continue };
+        let mut at = old.iter().rposition(|b| *b != 0).unwrap() / 8 * 8 + 8;
+        while at + 16 < new.len() {
+            let length = u32::from_le_bytes(new[at + 4..at + 8].try_into().unwrap());
+            if length >> 24 == 7 && length & 0xff_ffff == 64 && new[at + 20..at + 24] == [2, 0, 0, 0] {
+                hit = Some((name.clone(), at));
+                break;
+            }
+            at += 8;
+        }
+    }
+    let (name, at) = hit.expect("an Enter frame");
+    vfs.flip_bit(&Path::new(DIR).join(&name), at as u64 + 30, 3).unwrap();
+    let store = options(&vfs, &clock).recovery(Recovery::Salvage).open(DIR).unwrap();
+    println!("{:?}", store.stats().recovery);
+    assert!(store.get("X").unwrap().is_none(), "X was destroyed, durably, and one bad sector brings it back");
+}
