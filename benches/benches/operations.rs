@@ -1,0 +1,176 @@
+//! Every operation of the store by itself, in a store of 100,000 sessions: what the engine costs. Writes are `Written`
+//! and endings relaxed unless the name says `synced`, so that the disk is waited for only there.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use sessile::{Durability, Options, Store, Write};
+use sessile_bench::data::{Dataset, Id};
+use sessile_bench::peer::IDLE;
+
+const SESSIONS: usize = 100_000;
+
+/// Ids that nobody else has: each benchmark starts from a range of its own.
+struct Fresh(u64);
+
+impl Fresh {
+    fn from_range(range: u64) -> Self {
+        Self((1 << 50) + (range << 32))
+    }
+
+    fn id(&mut self) -> Id {
+        self.0 += 1;
+        Id::of(self.0)
+    }
+}
+
+fn operations(criterion: &mut Criterion) {
+    let directory =
+        PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("operations-{}", std::process::id()));
+    let data = Dataset::new(SESSIONS);
+    let store = Options::new()
+        .idle(IDLE)
+        .durability(Durability::Written)
+        .logouts_may_be_lost_on_power_failure(true)
+        .sessions_max(64_000_000)
+        .disk_bytes_max(32 << 30)
+        .open(&directory)
+        .expect("sessile opens");
+    for (number, id) in data.stored.iter().enumerate() {
+        store.set(id.as_str(), data.payload(number)).expect("sessile sets");
+    }
+    store.flush().expect("sessile flushes");
+    reads(criterion, &store, &data);
+    touches(criterion, &store, &data);
+    writes(criterion, &store, &data);
+    endings(criterion, &store, &data);
+    store.close().expect("sessile closes");
+    // What the operating system would remove some day anyway.
+    let _ = std::fs::remove_dir_all(&directory);
+}
+
+fn reads(criterion: &mut Criterion, store: &Store, data: &Dataset) {
+    let mut zipf = data.zipf.iter().cycle();
+    criterion.bench_function("get", |bencher| {
+        bencher.iter(|| store.get(next(&mut zipf)).expect("sessile gets").expect("it is there"));
+    });
+    criterion.bench_function("get_ref", |bencher| {
+        bencher.iter(|| store.get_ref(next(&mut zipf)).expect("sessile gets").expect("it is there"));
+    });
+    let mut missing = data.missing.iter().cycle();
+    criterion.bench_function("get, missing", |bencher| {
+        bencher.iter(|| store.get(next(&mut missing)).expect("sessile gets"));
+    });
+}
+
+fn touches(criterion: &mut Criterion, store: &Store, data: &Dataset) {
+    let mut uniform = data.uniform.iter().cycle();
+    criterion.bench_function("touch, coalesced", |bencher| {
+        bencher.iter(|| store.touch(next(&mut uniform), IDLE).expect("sessile touches"));
+    });
+    let (mut stored, mut touches) = (data.stored.iter().cycle(), 0);
+    criterion.bench_function("touch, logged", |bencher| {
+        bencher.iter(|| {
+            touches += 1;
+            let further = Duration::from_secs(61) * (touches / SESSIONS as u32 + 1);
+            store.touch(next(&mut stored), IDLE + further).expect("sessile touches")
+        });
+    });
+}
+
+fn writes(criterion: &mut Criterion, store: &Store, data: &Dataset) {
+    let mut uniform = data.uniform.iter().cycle();
+    criterion.bench_function("set", |bencher| {
+        bencher.iter(|| store.set(next(&mut uniform), data.payload(7)).expect("sessile sets"));
+    });
+    criterion.bench_function("set, synced", |bencher| {
+        bencher.iter(|| {
+            let write = Write::new(data.payload(7)).durability(Durability::Synced);
+            store.set(next(&mut uniform), write).expect("sessile sets")
+        });
+    });
+    let mut fresh = Fresh::from_range(0);
+    criterion.bench_function("create", |bencher| {
+        bencher.iter_batched(
+            || fresh.id(),
+            |id| store.create(id.as_str(), data.payload(7)).expect("sessile creates"),
+            BatchSize::SmallInput,
+        );
+    });
+    let id = data.stored[0].as_str();
+    let mut version = store.set(id, data.payload(7)).expect("sessile sets");
+    criterion.bench_function("replace_if", |bencher| {
+        bencher.iter(|| version = store.replace_if(id, version, data.payload(7)).expect("sessile replaces"));
+    });
+    criterion.bench_function("update_with", |bencher| {
+        bencher.iter(|| {
+            let write = |session: &sessile::Session| Some(Write::new(session.data()));
+            store.update_with(next(&mut uniform), write).expect("sessile updates")
+        });
+    });
+    let mut old = fresh.id();
+    store.create(old.as_str(), data.payload(7)).expect("sessile creates");
+    criterion.bench_function("rotate", |bencher| {
+        bencher.iter_batched(
+            || {
+                let new = fresh.id();
+                (std::mem::replace(&mut old, new), new)
+            },
+            |(old, new)| store.rotate(old.as_str(), new.as_str(), None).expect("sessile rotates"),
+            BatchSize::SmallInput,
+        );
+    });
+}
+
+fn endings(criterion: &mut Criterion, store: &Store, data: &Dataset) {
+    let mut fresh = Fresh::from_range(1);
+    criterion.bench_function("destroy", |bencher| {
+        bencher.iter_batched(
+            || {
+                let id = fresh.id();
+                store.create(id.as_str(), data.payload(7)).expect("sessile creates");
+                id
+            },
+            |id| assert!(store.destroy(id.as_str()).expect("sessile destroys")),
+            BatchSize::SmallInput,
+        );
+    });
+    let mut subjects = 0u64;
+    criterion.bench_function("destroy_subject, 4 sessions", |bencher| {
+        bencher.iter_batched(
+            || {
+                subjects += 1;
+                for _ in 0..4 {
+                    let write = Write::new(data.payload(7)).subject(subjects.to_le_bytes());
+                    store.create(fresh.id().as_str(), write).expect("sessile creates");
+                }
+                subjects
+            },
+            |subject| {
+                assert_eq!(store.destroy_subject(subject.to_le_bytes(), None).expect("sessile revokes"), 4)
+            },
+            BatchSize::SmallInput,
+        );
+    });
+}
+
+fn next<'a>(ids: &mut impl Iterator<Item = &'a Id>) -> &'a str {
+    ids.next().expect("the sequence repeats").as_str()
+}
+
+fn short() -> Criterion {
+    let quick = std::env::var_os("SESSILE_BENCH_QUICK").is_some();
+    let (samples, measured_ms) = if quick { (10, 150) } else { (30, 1000) };
+    Criterion::default()
+        .sample_size(samples)
+        .warm_up_time(Duration::from_millis(measured_ms / 3))
+        .measurement_time(Duration::from_millis(measured_ms))
+}
+
+criterion_group! {
+    name = benches;
+    config = short();
+    targets = operations
+}
+criterion_main!(benches);

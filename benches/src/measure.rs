@@ -1,0 +1,199 @@
+//! A window of time in which threads repeat a workload, and what came of it.
+//!
+//! Each repetition has two passes: one without a clock in the loop, which gives the throughput, and one that takes the
+//! time after each request, which gives the latencies. Clients and the count of requests outlive the window, so that
+//! caches stay warm and no request is repeated before its sequence is.
+
+use std::sync::Barrier;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use hdrhistogram::Histogram;
+
+use crate::data::Dataset;
+use crate::meter::{self, Device, Io};
+use crate::peer::{Client, Peer};
+use crate::workload::Workload;
+
+/// What one repetition measured.
+#[derive(Debug, Clone, Default)]
+pub struct Sample {
+    /// Requests a second, all threads together.
+    pub per_second: f64,
+    /// Half of the requests took no longer, in nanoseconds.
+    pub p50_ns: f64,
+    /// 99 of 100 requests took no longer, in nanoseconds.
+    pub p99_ns: f64,
+    /// The slowest request, in nanoseconds.
+    pub max_ns: f64,
+    /// Processor time a request, that of threads in the background included, in nanoseconds.
+    pub processor_ns: f64,
+    /// Allocations a request, in the threads that made the requests.
+    pub allocations: f64,
+    /// System calls that write, a request.
+    pub write_calls: f64,
+    /// Bytes given to such calls, a request.
+    pub written_bytes: f64,
+    /// Bytes that reached the device until the peer had settled, a request; other programs' bytes too.
+    pub device_bytes: f64,
+    /// Requests that shared one sync, where the peer knows.
+    pub per_sync: Option<f64>,
+}
+
+/// How long the passes of a repetition last.
+#[derive(Debug, Clone, Copy)]
+pub struct Window {
+    /// The pass that gives the throughput.
+    pub throughput: Duration,
+    /// The pass that gives the latencies.
+    pub latency: Duration,
+}
+
+/// One peer's threads in one workload.
+pub struct Crew<'a> {
+    peer: &'a dyn Peer,
+    workload: Workload,
+    data: &'a Dataset,
+    device: &'a Device,
+    clients: Vec<Box<dyn Client + 'a>>,
+    done: usize,
+}
+
+impl<'a> Crew<'a> {
+    /// The clients of `peer` for `workload`, warmed up for as long as `warm_up`.
+    pub fn new(
+        peer: &'a dyn Peer,
+        workload: Workload,
+        data: &'a Dataset,
+        device: &'a Device,
+        warm_up: Duration,
+    ) -> Self {
+        let clients = (0..workload.threads).map(|_| peer.client()).collect();
+        let mut crew = Self { peer, workload, data, device, clients, done: 0 };
+        peer.wait_for(workload.wait);
+        crew.pass(warm_up, false);
+        peer.settle();
+        crew
+    }
+
+    /// Measures one repetition.
+    pub fn repetition(&mut self, window: Window) -> Sample {
+        self.peer.wait_for(self.workload.wait);
+        let (io, device, syncs) = (Io::now(), self.device.written_bytes(), self.peer.syncs());
+        let processor = meter::processor_ns();
+        let pass = self.pass(window.throughput, false);
+        let processor = meter::processor_ns() - processor;
+        let (io, pass_syncs) = (Io::now() - io, self.peer.syncs());
+        self.peer.settle();
+        let device = self.device.written_bytes().saturating_sub(device);
+        let timed = self.pass(window.latency, true);
+        self.peer.settle();
+
+        let each = |total: u64| total as f64 / pass.requests.max(1) as f64;
+        let quantile = |quantile: f64| timed.latency.value_at_quantile(quantile) as f64;
+        Sample {
+            per_second: pass.requests as f64 / pass.took.as_secs_f64(),
+            p50_ns: quantile(0.5),
+            p99_ns: quantile(0.99),
+            max_ns: timed.latency.max() as f64,
+            processor_ns: each(processor),
+            allocations: each(pass.allocations),
+            write_calls: each(io.write_calls),
+            written_bytes: each(io.written_bytes),
+            device_bytes: each(device),
+            per_sync: syncs
+                .zip(pass_syncs)
+                .filter(|(before, after)| after > before)
+                .map(|(before, after)| pass.requests as f64 / (after - before) as f64),
+        }
+    }
+
+    fn pass(&mut self, duration: Duration, timed: bool) -> Pass {
+        let (kind, data, threads) = (self.workload.kind, self.data, self.clients.len());
+        let (first, stop, barrier) = (self.done, AtomicBool::new(false), Barrier::new(threads + 1));
+        let (stop, barrier) = (&stop, &barrier);
+        let mut total = Pass::default();
+        let mut span: Option<(Instant, Instant)> = None;
+        let mut rounds_max = 0;
+        std::thread::scope(|scope| {
+            let workers: Vec<_> = self
+                .clients
+                .iter_mut()
+                .enumerate()
+                .map(|(thread, client)| {
+                    let step = move |client: &mut dyn Client, round: usize| {
+                        kind.step(client, data, first + round * threads + thread);
+                    };
+                    scope.spawn(move || repeat(client.as_mut(), step, stop, barrier, timed))
+                })
+                .collect();
+            barrier.wait();
+            std::thread::sleep(duration);
+            stop.store(true, Ordering::Relaxed);
+            for worker in workers {
+                let done = worker.join().expect("a worker failed");
+                let (start, end) = span.get_or_insert((done.start, done.end));
+                (*start, *end) = ((*start).min(done.start), (*end).max(done.end));
+                rounds_max = rounds_max.max(done.rounds);
+                total.requests += done.rounds as u64;
+                total.allocations += done.allocations;
+                total.latency.add(done.latency).expect("the histograms have the same bounds");
+            }
+        });
+        self.done += rounds_max * threads;
+        total.took = span.map_or(Duration::ZERO, |(start, end)| end - start);
+        total
+    }
+}
+
+struct Pass {
+    requests: u64,
+    took: Duration,
+    allocations: u64,
+    latency: Histogram<u64>,
+}
+
+impl Default for Pass {
+    fn default() -> Self {
+        Self { requests: 0, took: Duration::ZERO, allocations: 0, latency: latencies() }
+    }
+}
+
+struct Done {
+    rounds: usize,
+    start: Instant,
+    end: Instant,
+    allocations: u64,
+    latency: Histogram<u64>,
+}
+
+fn latencies() -> Histogram<u64> {
+    Histogram::new_with_bounds(1, 60_000_000_000, 3).expect("the bounds are sound")
+}
+
+fn repeat(
+    client: &mut dyn Client,
+    step: impl Fn(&mut dyn Client, usize),
+    stop: &AtomicBool,
+    barrier: &Barrier,
+    timed: bool,
+) -> Done {
+    let mut latency = latencies();
+    barrier.wait();
+    let allocations = meter::allocations();
+    let start = Instant::now();
+    let (mut rounds, mut end) = (0, start);
+    while !stop.load(Ordering::Relaxed) {
+        step(client, rounds);
+        rounds += 1;
+        if timed {
+            let now = Instant::now();
+            latency.saturating_record((now - end).as_nanos() as u64);
+            end = now;
+        }
+    }
+    if !timed {
+        end = Instant::now();
+    }
+    Done { rounds, start, end, allocations: meter::allocations() - allocations, latency }
+}
