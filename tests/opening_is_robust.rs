@@ -81,3 +81,32 @@ fn a_snapshot_of_an_opening_without_a_write_is_used() {
         store.close().unwrap();
     }
 }
+
+/// After a clean close the store's header says how far the log was durable. When the log's end is zeroed or cut off, with
+/// the marks that stood there, an ending is gone with it; the older record must not be taken for the newest.
+#[test]
+fn a_log_that_lost_its_end_after_a_clean_close_is_damage() {
+    for cut in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Options::new().open(dir.path()).unwrap();
+        store.create("X", Write::new("x")).unwrap();
+        store.close().unwrap();
+        drop(store);
+        let store = Options::new().open(dir.path()).unwrap();
+        assert!(store.destroy("X").unwrap());
+        store.close().unwrap();
+        drop(store);
+        let names = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().path());
+        let newest = names.filter(|path| path.extension().is_some_and(|e| e == "seg")).max().unwrap();
+        let mut bytes = std::fs::read(&newest).unwrap();
+        // Behind the header, which is a little longer than its 88 fixed bytes and a roster of one.
+        if cut {
+            bytes.truncate(160);
+        } else {
+            bytes[160..].fill(0);
+        }
+        std::fs::write(&newest, bytes).unwrap();
+        let opened = Options::new().open(dir.path());
+        assert!(matches!(opened, Err(sessile::Error::Corrupt(_))), "cut: {cut}, {opened:?}");
+    }
+}
