@@ -216,7 +216,7 @@ impl Options {
         self
     }
 
-    /// The most bytes that the store's files may occupy. Default: half of what is free at opening, and what it has.
+    /// The most bytes that the store's files may occupy; up to 1 TiB. Default: half of what is free and what it has.
     #[must_use]
     pub fn disk_bytes_max(mut self, bytes: u64) -> Self {
         self.disk_bytes_max = Some(bytes);
@@ -364,8 +364,9 @@ impl Options {
             ),
             (self.sessions_max != Some(0), "Options::sessions_max must be at least 1"),
             (
-                self.disk_bytes_max.is_none_or(|bytes| bytes >= self.segment_bytes.saturating_mul(4)),
-                "Options::disk_bytes_max must be at least four times Options::segment_bytes, so that compaction has room",
+                self.disk_bytes_max.is_none_or(|bytes| (self.segment_bytes * 4..=1 << 40).contains(&bytes)),
+                "Options::disk_bytes_max must be at least four times Options::segment_bytes, so that compaction has room, \
+                 and at most 1 TiB",
             ),
             (
                 !self.idle.is_zero(),

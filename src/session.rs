@@ -9,14 +9,14 @@ use crate::id::{Digest, Handle, SubjectDigest};
 
 /// A moment in milliseconds since the Unix epoch after which something is gone, or [`NEVER`](Self::NEVER).
 ///
-/// A session is dead when its deadline is at or before now. Arithmetic saturates. Moments from the year 10889 on
-/// (2^48 - 1 ms) cannot be told from `NEVER`.
+/// A session is dead when its deadline is at or before now. Arithmetic saturates. A moment in July 2527 or later
+/// (from 2^44 - 1 ms on) is `NEVER`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Deadline(u64);
 
 impl Deadline {
     /// No deadline.
-    pub const NEVER: Self = Self((1 << 48) - 1);
+    pub const NEVER: Self = Self((1 << 44) - 1);
 
     /// The moment so many milliseconds after the Unix epoch.
     #[must_use]
@@ -24,10 +24,18 @@ impl Deadline {
         if ms < Self::NEVER.0 { Self(ms) } else { Self::NEVER }
     }
 
-    /// The moment `lifetime` after `now_ms`; `Duration::MAX` gives [`NEVER`](Self::NEVER).
+    /// The moment `lifetime` after `now_ms`; a lifetime of 557 years or more, such as `Duration::MAX`, gives
+    /// [`NEVER`](Self::NEVER). A shorter one ends, also when the clock is centuries ahead: then in the year 2527.
     #[must_use]
     pub fn after(now_ms: u64, lifetime: Duration) -> Self {
-        Self::at_ms(now_ms.saturating_add(u64::try_from(lifetime.as_millis()).unwrap_or(u64::MAX)))
+        Self::after_ms(now_ms, u64::try_from(lifetime.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    pub(crate) fn after_ms(now_ms: u64, lifetime_ms: u64) -> Self {
+        match Self::at_ms(lifetime_ms) {
+            Self::NEVER => Self::NEVER,
+            _ => Self(now_ms.saturating_add(lifetime_ms).min(Self::NEVER.0 - 1)),
+        }
     }
 
     /// Milliseconds since the Unix epoch; `u64::MAX` for [`NEVER`](Self::NEVER).
@@ -42,7 +50,7 @@ impl Deadline {
         self.0 <= now_ms && self.0 != Self::NEVER.0
     }
 
-    /// The 48 bits that records and index entries hold.
+    /// The 44 bits that index entries hold; records have room for 48.
     pub(crate) const fn bits(self) -> u64 {
         self.0
     }
@@ -366,6 +374,10 @@ mod tests {
     fn deadlines_saturate() {
         assert_eq!(Deadline::at_ms(u64::MAX), Deadline::NEVER);
         assert_eq!(Deadline::after(u64::MAX, Duration::MAX), Deadline::NEVER);
+        assert!(
+            Deadline::after(u64::MAX, Duration::from_secs(1)).has_passed(u64::MAX),
+            "a mad clock is not for ever"
+        );
         assert_eq!(Deadline::after(5, Duration::from_millis(7)).as_ms(), 12);
         assert!(Deadline::at_ms(5).has_passed(5) && !Deadline::at_ms(6).has_passed(5));
         assert!(!Deadline::NEVER.has_passed(u64::MAX));

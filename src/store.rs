@@ -11,6 +11,7 @@ mod core;
 mod devices;
 mod ending;
 mod evidence;
+mod filling;
 mod inspecting;
 mod limits;
 mod locks;

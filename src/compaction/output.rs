@@ -6,11 +6,11 @@
 use std::sync::Arc;
 
 use crate::error::{Error, Full, Result};
-use crate::log::appender::random_salt;
 use crate::log::files::{Files, Use};
 use crate::log::header::SegmentHeader;
 use crate::log::hint::Hints;
 use crate::log::record::Record;
+use crate::log::rolling::random_salt;
 use crate::log::roster::{Listed, Origin, Roster};
 use crate::log::segment::Segment;
 use crate::session::Deadline;

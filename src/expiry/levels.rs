@@ -12,7 +12,7 @@
 //!    7     139 y          8,920 y
 //! ```
 //!
-//! Eight levels of six bits are the 48 bits of a deadline, so every moment has a slot of its own: there is no horizon,
+//! Eight levels of six bits are more than the 44 bits of a deadline, so every moment has a slot of its own: no horizon,
 //! and no bucket for what lies beyond one (Caffeine's 6.5 days, Tokio's panic past 2^36 ms).
 //!
 //! Owns: the slots and their occupancy. Invariants, with *hand* for the moment that the wheel has come to:

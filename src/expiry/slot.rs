@@ -1,10 +1,10 @@
-//! The entries of one slot: seven bytes each, in chunks.
+//! The entries of one slot: six bytes each, in chunks.
 //!
 //! ```text
-//!  byte  0      1      2      3      4      5      6
-//!       ┌──────────────────────────────────┬─────────────┐
-//!       │ short tag (40), little-endian    │ arming (16) │
-//!       └──────────────────────────────────┴─────────────┘
+//!        47          44 43                                   8 7            0
+//!       ┌──────────────┬──────────────────────────────────────┬──────────────┐
+//!       │ 0            │ short tag (36)                       │ arming (8)   │  little-endian
+//!       └──────────────┴──────────────────────────────────────┴──────────────┘
 //! ```
 //!
 //! Owns: [`Packed`], [`List`] and [`Slot`]. Invariants:
@@ -12,28 +12,27 @@
 //!    doubled to make room. An emptied chunk goes back to the allocator at once.
 //! 2. A list is as long as it likes; nothing here recurses along it.
 
-/// Entries in a chunk: with its link, 456 bytes, which allocators round to 464.
-const CHUNK: usize = 64;
+/// Entries in a chunk: with its link, 440 bytes, of which allocators make 448.
+const CHUNK: usize = 72;
 
 /// What the wheel holds of one arming.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Packed([u8; 7]);
+pub(super) struct Packed([u8; 6]);
 
 impl Packed {
-    pub const fn new(short: u64, arming: u16) -> Self {
+    pub const fn new(short: u64, arming: u8) -> Self {
         let [a, b, c, d, e, ..] = short.to_le_bytes();
-        let [low, high] = arming.to_le_bytes();
-        Self([a, b, c, d, e, low, high])
+        Self([arming, a, b, c, d, e])
     }
 
     pub const fn short(self) -> u64 {
-        let [a, b, c, d, e, ..] = self.0;
+        let [_, a, b, c, d, e] = self.0;
         u64::from_le_bytes([a, b, c, d, e, 0, 0, 0])
     }
 
-    pub const fn arming(self) -> u16 {
-        let [.., low, high] = self.0;
-        u16::from_le_bytes([low, high])
+    pub const fn arming(self) -> u8 {
+        let [arming, ..] = self.0;
+        arming
     }
 }
 
@@ -126,9 +125,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_entry_packs_into_seven_bytes() {
-        assert_eq!((size_of::<Packed>(), size_of::<Chunk>()), (7, 456));
-        for (short, arming) in [(0, 0), ((1 << 40) - 1, 0), (0, u16::MAX), (0x12_3456_789a, 0xbcde)] {
+    fn an_entry_packs_into_six_bytes() {
+        assert_eq!((size_of::<Packed>(), size_of::<Chunk>()), (6, 440));
+        for (short, arming) in [(0, 0), ((1 << 36) - 1, 0), (0, u8::MAX), (0x1_2345_6789, 0xbc)] {
             let entry = Packed::new(short, arming);
             assert_eq!((entry.short(), entry.arming()), (short, arming));
         }
@@ -139,12 +138,12 @@ mod tests {
         let mut list = List::default();
         assert_eq!((list.pop(), list.memory_bytes()), (None, 0));
         for round in [1, 63, 64, 65, 1_000] {
-            (0..round).for_each(|n| list.push(Packed::new(n, n as u16)));
+            (0..round).for_each(|n| list.push(Packed::new(n, n as u8)));
             assert_eq!(list.len() as u64, round);
             assert!(list.memory_bytes() <= (round as usize + CHUNK) * 8);
             for n in (0..round).rev() {
-                assert_eq!(list.last(), Some(Packed::new(n, n as u16)));
-                assert_eq!(list.pop(), Some(Packed::new(n, n as u16)));
+                assert_eq!(list.last(), Some(Packed::new(n, n as u8)));
+                assert_eq!(list.pop(), Some(Packed::new(n, n as u8)));
             }
             assert_eq!((list.pop(), list.len(), list.memory_bytes()), (None, 0, 0));
             assert!(list.first.is_none());

@@ -85,7 +85,7 @@ impl Wheel {
     }
 
     /// Adds an entry: this session, under this arming, is to be looked at by its deadline.
-    pub fn arm(&mut self, short: u64, arming: u16, deadline: Deadline, now_ms: u64) {
+    pub fn arm(&mut self, short: u64, arming: u8, deadline: Deadline, now_ms: u64) {
         if deadline == Deadline::NEVER {
             return;
         }
@@ -100,7 +100,7 @@ impl Wheel {
     /// Asks about the entries whose time has come, at most `budget` of them; those that live on are put to their
     /// later deadline. With budget enough, every session whose deadline is at or before `now_ms` has been asked
     /// about. A `now_ms` earlier than one given before does nothing.
-    pub fn due(&mut self, now_ms: u64, budget: usize, mut look: impl FnMut(u64, u16) -> Verdict) -> Work {
+    pub fn due(&mut self, now_ms: u64, budget: usize, mut look: impl FnMut(u64, u8) -> Verdict) -> Work {
         let now_ms = now_ms.min(LAST_MS);
         let mut work = Work::default();
         if now_ms < self.clock_ms {
@@ -122,7 +122,7 @@ impl Wheel {
         work
     }
 
-    fn fire(&mut self, at: At, budget: usize, look: &mut impl FnMut(u64, u16) -> Verdict, work: &mut Work) {
+    fn fire(&mut self, at: At, budget: usize, look: &mut impl FnMut(u64, u8) -> Verdict, work: &mut Work) {
         while work.checked < budget {
             let Some(entry) = self.levels.change(at, |slot| slot.any().last()) else { return };
             let verdict = look(entry.short(), entry.arming());
@@ -146,7 +146,7 @@ impl Wheel {
     /// slot too. A session whose deadline is after that moment was touched and does not end soonest: `Later` moves it to
     /// its true slot. `Gone` takes it out, and `Later` within the slot leaves it there. What is armed behind the walk
     /// is met in the next round. Sessions that never end are not here.
-    pub fn soonest(&mut self, limit: usize, mut look: impl FnMut(u64, u16, u64) -> Verdict) -> Work {
+    pub fn soonest(&mut self, limit: usize, mut look: impl FnMut(u64, u8, u64) -> Verdict) -> Work {
         let from = self.soonest_from;
         let (from, work) =
             self.walk(from, limit, |at, entry| match look(entry.short(), entry.arming(), at.end_ms()) {
@@ -166,7 +166,7 @@ impl Wheel {
 
     /// Drops the entries among the next `budget` that `keep` does not want, and goes on at the next call where it
     /// stopped; `more` is false when it has come round. Any two rounds meet every entry that was there before them.
-    pub fn purge(&mut self, budget: usize, mut keep: impl FnMut(u64, u16) -> bool) -> Work {
+    pub fn purge(&mut self, budget: usize, mut keep: impl FnMut(u64, u8) -> bool) -> Work {
         let from = self.purge_from;
         let (from, work) = self.walk(from, budget, |_, entry| {
             if keep(entry.short(), entry.arming()) { Step::Stay } else { Step::Drop }

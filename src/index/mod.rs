@@ -5,7 +5,7 @@
 //! the record.
 //!
 //! Invariants:
-//! 1. Every session is in the shard that the top ten bits of its tag name; nothing here visits all shards for one id.
+//! 1. Every session is in the shard that the top eight bits of its tag name; nothing here visits all shards for one id.
 //! 2. A reader gets an entry together with its segment under one lock. A segment is in the tables of all shards
 //!    before an entry may name it ([`Index::add_segment`] returns after the last swap), and leaves them only after no
 //!    entry names it any more, so a reader never meets an entry without its segment.
@@ -19,9 +19,10 @@
 
 mod endings;
 mod entry;
+mod lines;
+mod segments;
 mod shard;
 mod subjects;
-mod table;
 #[cfg(test)]
 mod tests;
 
@@ -33,41 +34,13 @@ use parking_lot::{Mutex, RwLock};
 
 pub(crate) use endings::Endings;
 pub(crate) use entry::{Entry, Place, SHORT_BITS, short_tag};
+pub(crate) use segments::SegmentTable;
 pub(crate) use subjects::Subjects;
-pub(crate) use table::SegmentTable;
 
 use crate::session::Deadline;
+use entry::Packed;
+use lines::SHARD_BITS;
 use shard::Shard;
-
-const SHARD_BITS: u32 = 6;
-/// The digest space is cut into 1,024 slots, and each shard has a run of them: the last shard twice as many as the first.
-/// So the tables of the shards grow one after another and not all at once, and memory is always near its mean.
-pub(super) const SLOT_BITS: u32 = 10;
-static SHARD_OF: [u8; 1 << SLOT_BITS] = shard_of_slots();
-
-/// For each slot the whole part of 64 × log2(1 + slot / 1024), which is a shard's number: six bits of a binary logarithm,
-/// each found by squaring.
-#[expect(clippy::indexing_slicing, reason = "the loop ends with the array")]
-const fn shard_of_slots() -> [u8; 1 << SLOT_BITS] {
-    let mut shards = [0; 1 << SLOT_BITS];
-    let mut slot = 0;
-    while slot < shards.len() {
-        let mut x: u64 = (1 << 30) + ((slot as u64) << 20);
-        let (mut log, mut bit) = (0, 0);
-        while bit < SHARD_BITS {
-            x = ((x as u128 * x as u128) >> 30) as u64;
-            log <<= 1;
-            if x >= 1 << 31 {
-                x >>= 1;
-                log |= 1;
-            }
-            bit += 1;
-        }
-        shards[slot] = log;
-        slot += 1;
-    }
-    shards
-}
 
 const SHARDS: usize = 1 << SHARD_BITS;
 
@@ -85,16 +58,10 @@ struct Guarded<S> {
     len: Arc<AtomicUsize>,
 }
 
-impl<S> Default for Index<S> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl<S> Index<S> {
-    /// No sessions and no segments.
-    pub fn new() -> Self {
-        let segments = Arc::new(SegmentTable::new());
+    /// No sessions, and these segments, or none.
+    pub fn new(segments: SegmentTable<S>) -> Self {
+        let segments = Arc::new(segments);
         let len = Arc::new(AtomicUsize::new(0));
         let empty = |_| {
             let shard = RwLock::new(Shard::new(Arc::clone(&segments)));
@@ -117,20 +84,25 @@ impl<S> Index<S> {
 
     /// What a wheel entry speaks of: the session with this short tag and this arming; `None` when it has ended or
     /// has a newer wheel entry. Of several, the one that ends first.
-    pub fn by_short(&self, short: u64, arming: u16) -> Option<Entry> {
+    pub fn by_short(&self, short: u64, arming: u8) -> Option<Entry> {
         let tag = short << (u64::BITS - SHORT_BITS);
         self.guarded(tag).shard.read().by_short(short_tag(tag), arming)
     }
 
-    /// Adds a session. That its id is not there already is for the caller to know.
-    pub fn insert(&self, entry: Entry) {
-        self.guarded(entry.tag()).write(|shard| shard.insert(entry));
+    /// Adds a session. That its id is not there already is for the caller to know. `false`, and it is not added, when
+    /// its segment is not known: a broken invariant 2, for the caller to report.
+    pub fn insert(&self, entry: Entry) -> bool {
+        self.guarded(entry.tag()).write(|shard| shard.insert(entry))
     }
 
     /// Puts `new` where the entry at `old` is; `false`, and nothing changes, when it is there no more.
     pub fn replace(&self, tag: u64, old: Place, new: Entry) -> bool {
-        debug_assert!(new.tag() == tag, "another id is another entry: remove and insert");
-        self.guarded(tag).write(|shard| shard.change(tag, old, |entry| *entry = new)).is_some()
+        debug_assert!(new.short() == short_tag(tag), "another id is another entry: remove and insert");
+        let replace = |packed: &mut Packed, segments: &SegmentTable<S>| {
+            *packed = Packed::pack(new, segments)?;
+            Some(())
+        };
+        self.guarded(tag).write(|shard| shard.change(tag, old, replace)).is_some()
     }
 
     /// Takes out the entry at `old`, if it is still there.
@@ -141,9 +113,11 @@ impl<S> Index<S> {
     /// Compaction has copied the record: points to the copy, unless a fresh write was faster. Deadline, arming and
     /// flags stay as they are now, touches since the copy included.
     pub fn relocate(&self, tag: u64, old: Place, new: Place) -> bool {
-        self.guarded(tag)
-            .write(|shard| shard.change(tag, old, |entry| *entry = entry.with_place(new)))
-            .is_some()
+        let relocate = |packed: &mut Packed, segments: &SegmentTable<S>| {
+            *packed = packed.with_address(segments.address(new)?);
+            Some(())
+        };
+        self.guarded(tag).write(|shard| shard.change(tag, old, relocate)).is_some()
     }
 
     /// A touch: the deadline becomes the later of its own and this one. Gives it before and after; `None` when
@@ -154,8 +128,11 @@ impl<S> Index<S> {
 
     #[cfg(test)]
     /// Makes another wheel entry the current one.
-    pub fn rearm(&self, tag: u64, place: Place, arming: u16) -> bool {
-        let rearm = |entry: &mut Entry| *entry = entry.with_arming(arming);
+    pub fn rearm(&self, tag: u64, place: Place, arming: u8) -> bool {
+        let rearm = |packed: &mut Packed, segments: &SegmentTable<S>| {
+            *packed = Packed::pack(packed.unpack(place).with_arming(arming), segments)?;
+            Some(())
+        };
         self.guarded(tag).write(|shard| shard.change(tag, place, rearm)).is_some()
     }
 
@@ -166,7 +143,7 @@ impl<S> Index<S> {
 
     /// Takes all sessions out; the segments stay. Gives how many there were.
     pub fn clear(&self) -> u64 {
-        let take = |shard: &mut Shard<S>| std::mem::take(&mut shard.entries);
+        let take = |shard: &mut Shard<S>| std::mem::take(&mut shard.lines);
         // The tables are freed here, outside the locks.
         self.shards.iter().map(|guarded| guarded.write(take).len() as u64).sum()
     }
@@ -178,31 +155,25 @@ impl<S> Index<S> {
 
     /// The entries of one shard with the table that their segments are in, as they were at one moment.
     pub fn shard_view(&self, shard: usize) -> (Vec<Entry>, Arc<SegmentTable<S>>) {
-        self.shards.get(shard).map_or_else(
-            || (Vec::new(), self.segments()),
-            |guarded| {
-                let shard = guarded.shard.read();
-                (shard.entries.iter().copied().collect(), Arc::clone(&shard.segments))
-            },
-        )
+        let view = |guarded: &CachePadded<Guarded<S>>| {
+            let shard = guarded.shard.read();
+            (shard.entries(), Arc::clone(&shard.segments))
+        };
+        self.shards.get(shard).map_or_else(|| (Vec::new(), self.segments()), view)
     }
 
     /// A copy of one shard's entries, in no order; empty for a shard that does not exist.
     pub fn shard_entries(&self, shard: usize) -> Vec<Entry> {
-        self.shards
-            .get(shard)
-            .map(|guarded| guarded.shard.read().entries.iter().copied().collect())
-            .unwrap_or_default()
+        self.shards.get(shard).map(|guarded| guarded.shard.read().entries()).unwrap_or_default()
     }
 
     #[cfg(test)]
     /// Takes out those entries of one shard of which `gone` is true, and gives how many. `gone` runs under the lock.
-    pub fn remove_if(&self, shard: usize, mut gone: impl FnMut(&Entry) -> bool) -> u64 {
+    pub fn remove_if(&self, shard: usize, gone: impl Fn(&Entry) -> bool) -> u64 {
         let Some(guarded) = self.shards.get(shard) else { return 0 };
         guarded.write(|shard| {
-            let before = shard.entries.len();
-            shard.entries.retain(|entry| !gone(entry));
-            (before - shard.entries.len()) as u64
+            let gone: Vec<_> = shard.entries().into_iter().filter(gone).collect();
+            gone.iter().filter_map(|entry| shard.remove(entry.tag(), entry.place())).count() as u64
         })
     }
 
@@ -211,11 +182,22 @@ impl<S> Index<S> {
         Arc::clone(&self.segments.lock())
     }
 
-    /// Replaces the table of segments in every shard. `change` runs under the lock of the master copy and must not
-    /// come back here. A reader sees the old table or the new one; when this returns, only the new one.
-    pub fn publish_segments(&self, change: impl FnOnce(&SegmentTable<S>) -> SegmentTable<S>) {
+    /// Makes a segment of so many bytes known, before any entry names it. `false` when the index can address no more.
+    #[must_use]
+    pub fn add_segment(&self, number: u32, bytes: u64, segment: &Arc<S>) -> bool {
+        self.publish(|table| table.with(number, bytes, segment))
+    }
+
+    /// Forgets a segment that no entry names any more. Readers that hold it keep it open.
+    pub fn remove_segment(&self, number: u32) {
+        self.publish(|table| Some(table.without(number)));
+    }
+
+    /// Replaces the table of segments in every shard, unless `change` gives none. A reader sees the old table or the
+    /// new one; when this returns, only the new one.
+    fn publish(&self, change: impl FnOnce(&SegmentTable<S>) -> Option<SegmentTable<S>>) -> bool {
         let mut master = self.segments.lock();
-        let table = Arc::new(change(&master));
+        let Some(table) = change(&master).map(Arc::new) else { return false };
         // `old` outlives all the copies, so that no segment is closed and no file unmapped under a shard's lock.
         let old = std::mem::replace(&mut *master, Arc::clone(&table));
         for guarded in self.shards.iter() {
@@ -224,46 +206,34 @@ impl<S> Index<S> {
         }
         drop(master);
         drop(old);
-    }
-
-    /// Makes a segment known, before any entry names it.
-    pub fn add_segment(&self, number: u32, segment: Arc<S>) {
-        self.publish_segments(|table| table.with(number, segment));
-    }
-
-    /// Forgets a segment that no entry names any more. Readers that hold it keep it open.
-    pub fn remove_segment(&self, number: u32) {
-        self.publish_segments(|table| table.without(number));
+        true
     }
 
     /// Makes room for so many sessions in all, so that filling up to them grows no table.
     pub fn reserve(&self, sessions: usize) {
         // Digests spread sessions as chance does: four standard deviations more than the mean fit nearly always.
-        for (number, guarded) in self.shards.iter().enumerate() {
-            let slots = SHARD_OF.iter().filter(|shard| usize::from(**shard) == number).count();
-            let mean = sessions.saturating_mul(slots) >> SLOT_BITS;
-            let likely = mean.saturating_add(4 * mean.isqrt()).saturating_add(8);
-            guarded.write(|shard| shard.reserve(likely));
-        }
+        let mean = sessions / SHARDS;
+        let likely = mean.saturating_add(4 * mean.isqrt()).saturating_add(8);
+        self.shards.iter().for_each(|guarded| guarded.write(|shard| shard.lines.reserve(likely)));
     }
 
     /// Gives back memory of shards that are nearly empty after a crowd has left: a rehash of what is left in them.
     pub fn trim(&self) {
-        self.shards.iter().for_each(|guarded| guarded.write(Shard::trim));
+        self.shards.iter().for_each(|guarded| guarded.write(|shard| shard.lines.trim()));
     }
 
     /// Bytes of memory: the tables at their capacity, and everything around them.
     pub fn memory_bytes(&self) -> usize {
-        let tables = |guarded: &CachePadded<Guarded<S>>| guarded.shard.read().entries.allocation_size();
+        let tables = |guarded: &CachePadded<Guarded<S>>| guarded.shard.read().lines.memory_bytes();
         size_of::<Self>()
             + size_of::<[CachePadded<Guarded<S>>; SHARDS]>()
             + self.shards.iter().map(tables).sum::<usize>()
             + self.segments.lock().memory_bytes()
     }
 
-    #[expect(clippy::indexing_slicing, reason = "ten bits name a slot, and a slot names one of 64 shards")]
+    #[expect(clippy::indexing_slicing, reason = "eight bits name one of 256 shards")]
     const fn guarded(&self, tag: u64) -> &CachePadded<Guarded<S>> {
-        &self.shards[SHARD_OF[(tag >> (u64::BITS - SLOT_BITS)) as usize] as usize]
+        &self.shards[(tag >> (u64::BITS - SHARD_BITS)) as usize]
     }
 }
 
@@ -271,9 +241,9 @@ impl<S> Guarded<S> {
     /// Changes the shard, and then the count, under its lock.
     fn write<T>(&self, change: impl FnOnce(&mut Shard<S>) -> T) -> T {
         let mut shard = self.shard.write();
-        let before = shard.entries.len();
+        let before = shard.lines.len();
         let changed = change(&mut shard);
-        match shard.entries.len() {
+        match shard.lines.len() {
             after if after > before => _ = self.len.fetch_add(after - before, Ordering::Relaxed),
             after if after < before => _ = self.len.fetch_sub(before - after, Ordering::Relaxed),
             _ => {}

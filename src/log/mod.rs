@@ -10,6 +10,7 @@ pub(crate) mod hint;
 pub(crate) mod latch;
 pub(crate) mod mark;
 pub(crate) mod record;
+pub(crate) mod rolling;
 pub(crate) mod root;
 pub(crate) mod roster;
 pub(crate) mod segment;

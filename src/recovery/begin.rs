@@ -12,12 +12,13 @@ use std::sync::Arc;
 
 use super::{Survey, snapshot};
 use crate::error::{Error, Result};
-use crate::log::appender::{Beginning, lsn_before, random_salt};
+use crate::log::appender::{Beginning, lsn_before};
 use crate::log::files::{Files, SEGMENT_BYTES_MIN, Use};
 use crate::log::header::SegmentHeader;
 use crate::log::hint::Hints;
 use crate::log::latch::Latch;
 use crate::log::record::{Record, What};
+use crate::log::rolling::random_salt;
 use crate::log::root::Root;
 use crate::log::roster::{Listed, Origin, Roster};
 use crate::log::segment::{Segment, number_of};

@@ -6,6 +6,9 @@
 //!   │ SESSNAP1 │ store id │ opening  │ last lsn │ roster │entries n│subject m│segms k│ n × 24   │ m × 24   │k×16 │ crc 4
 //!   └──────────┴──────────┴──────────┴──────────┴────────┴─────────┴─────────┴───────┴──────────┴──────────┴─────┘
 //! ```
+//! An entry is its tag's 36 bits with flags and arming below them (8), segment (4), offset in 8-byte units (4), deadline
+//! (8); a subject its digest (16) and the tag of one of its sessions (8); a segment its number (8) and live bytes (8).
+//!
 //! Owns: the file `SNAPSHOT`. It is only a cache: it counts when it was made by the last opening, at exactly the frame
 //! that the log ends with, over exactly the roster that the log has, and when its checksum is right. Any doubt, and
 //! the log is read instead. A crash while it is written leaves a `.tmp`, which counts for nothing.
@@ -16,8 +19,9 @@ use super::chain::Chain;
 use super::open::Directory;
 use crate::error::{Error, Result};
 use crate::id::Digest;
-use crate::index::Entry;
+use crate::index::{Entry, Place};
 use crate::log::bytes::{Put, Reader};
+use crate::session::Deadline;
 use crate::vfs::{self, Vfs};
 
 /// The file's name.
@@ -25,6 +29,8 @@ pub(crate) const FILE_NAME: &str = "SNAPSHOT";
 const TMP_NAME: &str = "SNAPSHOT.tmp";
 const MAGIC: [u8; 8] = *b"SESSNAP1";
 const ENTRY_BYTES: usize = 24;
+const HAS_SUBJECT: u64 = 1 << 8;
+const NEVER_UPDATED: u64 = 1 << 9;
 const CHUNK_BYTES: usize = 1 << 20;
 
 /// The state of the log that a snapshot speaks of.
@@ -107,7 +113,10 @@ impl Snapshot {
     pub fn entries(&self) -> impl Iterator<Item = Entry> {
         self.entries.chunks_exact(ENTRY_BYTES).filter_map(|bytes| {
             let mut reader = Reader::new(bytes);
-            Some(Entry::from_words([reader.u64()?, reader.u64()?, reader.u64()?]))
+            let (key, segment, offset, deadline) =
+                (reader.u64()?, reader.u32()?, reader.u32()?, reader.u64()?);
+            let entry = Entry::new(key, Place { segment, offset }, Deadline::at_ms(deadline), key as u8);
+            Some(entry.with_subject(key & HAS_SUBJECT != 0).with_never_updated(key & NEVER_UPDATED != 0))
         })
     }
 
@@ -153,7 +162,12 @@ impl<'v> Writer<'v> {
 
     /// Adds an index entry.
     pub fn entry(&mut self, entry: Entry) -> Result<()> {
-        entry.words().iter().for_each(|word| self.buffer.put_u64(*word));
+        let flags = if entry.has_subject() { HAS_SUBJECT } else { 0 }
+            | if entry.never_updated() { NEVER_UPDATED } else { 0 };
+        self.buffer.put_u64(entry.tag() | flags | u64::from(entry.arming()));
+        self.buffer.put_u32(entry.place().segment);
+        self.buffer.put_u32(entry.place().offset);
+        self.buffer.put_u64(entry.deadline().bits());
         self.spill(CHUNK_BYTES)
     }
 

@@ -12,7 +12,7 @@ use crate::compaction::fate::{Fate, moved, stub_of};
 use crate::compaction::output::Output;
 use crate::compaction::pick::{Policy, pick};
 use crate::compaction::{Memory, Step};
-use crate::error::{Damage, Result};
+use crate::error::{Damage, Error, Full, Result};
 use crate::id::Digest;
 use crate::index::Place;
 use crate::log::appender::Appender;
@@ -202,6 +202,10 @@ impl Core {
         let step = Step { removed: inputs.len() as u64, compacted: u64::from(!plan.stays.is_empty()) };
         if !plan.stays.is_empty() {
             let (segment, copies) = self.write_output(&inputs, &plan, now_ms)?;
+            if !self.know_segment(&segment) {
+                let _ = appender.files.remove(segment.number, segment.capacity);
+                return Err(Error::Full(Full::DiskBytes));
+            }
             memory.sealed.insert(segment.number);
             let lsn = appender.enter(now_ms, segment.listed())?;
             appender.sync(lsn)?;
@@ -250,9 +254,12 @@ impl Core {
         Ok((output.finish()?, copies))
     }
 
+    fn know_segment(&self, segment: &Arc<Segment>) -> bool {
+        self.index.add_segment(segment.number, segment.capacity, segment)
+    }
+
     /// Moves the index to the copies. A write in between has replaced the entry, and its copy stays dead.
     fn move_index(&self, segment: &Arc<Segment>, copies: &[Moved]) {
-        self.index.add_segment(segment.number, Arc::clone(segment));
         for copy in copies {
             if self.index.relocate(copy.digest.tag(), copy.from, copy.to) {
                 segment.gains(copy.span);

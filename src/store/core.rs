@@ -196,7 +196,7 @@ impl Core {
             old.is_none_or(|old| deadline < old.entry.deadline() || old.entry.deadline() == Deadline::NEVER);
         let arming = match old {
             Some(old) if !rearm => old.entry.arming(),
-            _ => placed.lsn as u16,
+            _ => placed.lsn as u8,
         };
         let entry = Entry::new(tag, place, deadline, arming)
             .with_subject(version.subject.is_some())
@@ -204,8 +204,13 @@ impl Core {
         self.ceiling_ms.fetch_max(deadline.bits(), Ordering::AcqRel);
         placed.segment.gains(placed.span);
         match old {
-            None => self.index.insert(entry),
-            Some(old) => self.change(tag, old, now, |current| self.index.replace(tag, current, entry)),
+            None => {
+                let known = self.index.insert(entry);
+                debug_assert!(known, "a segment is known before anything in it is");
+            }
+            Some(old) => {
+                self.change(version.digest, old, now, |current| self.index.replace(tag, current, entry));
+            }
         }
         self.endings.forget(tag);
         let old_subject = old.and_then(|old| old.subject);
@@ -221,7 +226,7 @@ impl Core {
     /// Takes a session out of memory. The caller holds its id's lock.
     pub fn withdraw(&self, digest: Digest, old: &Old, now: Now, expired: bool) {
         let tag = digest.tag();
-        self.change(tag, old, now, |current| self.index.remove(tag, current).is_some());
+        self.change(digest, old, now, |current| self.index.remove(tag, current).is_some());
         old.subject.into_iter().for_each(|subject| self.subjects.detach(subject, tag));
         self.endings.remember(tag, expired);
         if expired {
@@ -232,21 +237,18 @@ impl Core {
 
     /// Changes the index where the entry is now, and takes its record's bytes from the segment they are in now: under
     /// the id's lock only compaction can have moved it.
-    fn change(&self, tag: u64, old: &Old, now: Now, mut swap: impl FnMut(Place) -> bool) {
-        let (mut place, mut segment) = (old.entry.place(), Arc::clone(&old.segment));
+    fn change(&self, digest: Digest, old: &Old, now: Now, mut swap: impl FnMut(Place) -> bool) {
+        let (mut place, mut segment, mut span) = (old.entry.place(), Arc::clone(&old.segment), old.span);
         while !swap(place) {
-            // A moved entry keeps its arming, which tells it from another id with the same 64 bits.
-            let mut seen = (0..).map_while(|nth| self.index.lookup(tag, nth));
-            let moved =
-                seen.find(|(entry, _)| entry.arming() == old.entry.arming() && entry.place() != place);
-            let Some((moved, Some(to))) = moved else { return };
-            (place, segment) = (moved.place(), to);
+            let moved = self.find(digest, |found| Ok((found.entry, Arc::clone(found.segment), found.span)));
+            // What cannot be read is not moved.
+            let Some((entry, to, bytes)) = moved.ok().flatten().filter(|(entry, ..)| entry.place() != place)
+            else {
+                return;
+            };
+            // The copy's frame can be a little longer or shorter, and the count of live bytes must be exact.
+            (place, segment, span) = (entry.place(), to, bytes);
         }
-        // The copy's frame can be a little longer or shorter, and the segment's count of live bytes must be exact.
-        let span = match place == old.entry.place() {
-            true => old.span,
-            false => segment.version(place.byte(), &mut Vec::new()).map_or(old.span, |stored| stored.span),
-        };
         segment.loses(span, now.settled_ms);
     }
 

@@ -4,6 +4,7 @@
 //! be written, and then says that it is not durable (rule 11). A crash before the append leaves the session alive,
 //! and nobody was told otherwise; after the sync it has ended for good.
 
+use std::collections::HashSet;
 use std::sync::atomic::Ordering;
 
 use super::core::{Core, Found, Life, Old, count};
@@ -130,9 +131,11 @@ impl Core {
         let slack_ms = self.slack_ms(u64::MAX);
         let mut doomed = Vec::new();
         let mut buffer = Vec::new();
+        let mut seen = HashSet::new();
         for tag in self.subjects.tags(subject) {
             for (entry, segment) in (0..).map_while(|nth| self.index.lookup(tag, nth)) {
-                let Some(segment) = segment else { continue };
+                // Tags that differ only in bits that the index does not know find each other's sessions.
+                let Some(segment) = segment.filter(|_| seen.insert(entry.place())) else { continue };
                 let stored = match segment.version(entry.place().byte(), &mut buffer) {
                     Ok(stored) => stored,
                     // The list of the subject's sessions says that it is one of them: end it, whatever it was.

@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering;
 
 use super::core::{Core, Life};
 use crate::error::{Damage, Error, Full, Result};
+use crate::index::short_tag;
 use crate::log::appender::Appender;
 use crate::log::header::StoreHeader;
 use crate::log::root::Root;
@@ -106,7 +107,9 @@ impl Core {
                 let place = entry.place();
                 let Some(segment) = segments.get(place.segment) else { continue };
                 match segment.version(place.byte(), &mut buffer) {
-                    Ok(stored) if stored.version.digest.tag() == entry.tag() => found.sessions += 1,
+                    Ok(stored) if short_tag(stored.version.digest.tag()) == entry.short() => {
+                        found.sessions += 1
+                    }
                     Ok(_) => found.damage.push(misplaced(segment, place.byte())),
                     Err(Error::Corrupt(damage)) => {
                         if !found

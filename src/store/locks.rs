@@ -48,5 +48,5 @@ impl IdLocks {
 
 /// The middle bits of a tag: the index takes its shards from the top, so one busy lock is not one busy shard.
 const fn slot(tag: u64) -> usize {
-    (tag >> 20) as usize % COUNT
+    (tag >> 32) as usize % COUNT
 }

@@ -5,27 +5,21 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
 use super::Held;
-use super::core::{Core, Counters};
-use super::limits::sessions_max_of_machine;
-use super::locks::IdLocks;
-use super::owed::Owed;
+use super::core::Core;
+use super::filling::{fill, index_of};
 use super::upkeep::Upkeep;
 use crate::clock::Watch;
 use crate::error::{Error, Result};
-use crate::expiry::Wheel;
-use crate::id::{self, Secret};
-use crate::index::{Endings, Entry, Index, Place, Subjects};
+use crate::id;
 use crate::lock::{self, DirectoryLock};
 use crate::log::appender::Appender;
 use crate::log::header::StoreHeader;
-use crate::log::hint::SPAN_UNKNOWN;
 use crate::log::latch::Latch;
 use crate::log::root::{self, Root};
 use crate::log::segment::{Segment, number_of};
@@ -33,9 +27,7 @@ use crate::options::{Options, Recovery};
 use crate::recovery::begin::{Setup, begin};
 use crate::recovery::chain::Purpose;
 use crate::recovery::open::Directory;
-use crate::recovery::verdict::Alive;
-use crate::recovery::{Survey, survey};
-use crate::session::Deadline;
+use crate::recovery::survey;
 
 /// The stores that are open in this process, by device and inode of their directories. Each has a lock of its own, held
 /// while it is being opened: who comes second shares it, and nobody waits for another directory's recovery.
@@ -134,10 +126,11 @@ fn open_core(directory: &Path, options: Options, lock: DirectoryLock) -> Result<
     let beginning = begin(&mut survey, setup)?;
     // Judged by the time that was durable, not by what the clock says now.
     survey.clock_ms = mark_ms;
-    let index = Arc::new(Index::new());
+    let index = Arc::new(index_of(&survey, &options)?);
     let on_segment = Arc::clone(&index);
-    let hears =
-        Box::new(move |segment: &Arc<Segment>| on_segment.add_segment(segment.number, Arc::clone(segment)));
+    let hears = Box::new(move |segment: &Arc<Segment>| {
+        on_segment.add_segment(segment.number, segment.capacity, segment)
+    });
     let appender = Appender::new(beginning, hears);
     fill(survey, watch, index, Some(appender), Some(lock), (directory, options, header), began)
 }
@@ -161,7 +154,7 @@ fn inspect(directory: &Path, mut options: Options) -> Result<Arc<Held>> {
             Ok(survey) => {
                 let clock = Arc::clone(&options.clock);
                 let watch = Watch::new(clock, survey.clock_ms, options.clock_confirm, options.clock_jump_max);
-                let index = Arc::new(Index::new());
+                let index = Arc::new(index_of(&survey, &options)?);
                 let rest = (directory, options, header);
                 let mut core = fill(survey, watch, index, None, None, rest, began)?;
                 if let Some(core) = Arc::get_mut(&mut core) {
@@ -197,112 +190,11 @@ fn new_store(options: &Options) -> Result<StoreHeader> {
 
 fn disk_bytes_max(directory: &Path, options: &Options, in_use: u64) -> Result<u64> {
     if let Some(bytes) = options.disk_bytes_max {
-        return Ok(bytes);
+        return Ok(bytes.min(1 << 40));
     }
     let free = options
         .vfs
         .free_bytes(directory)
         .map_err(|error| Error::io(format!("asking what is free in {}", directory.display()), error))?;
-    Ok((in_use.saturating_add(free) / 2).max(options.segment_bytes.saturating_mul(4)))
-}
-
-/// Turns what recovery found into memory.
-fn fill(
-    mut survey: Survey,
-    watch: Watch,
-    index: Arc<Index<Segment>>,
-    appender: Option<Appender>,
-    lock: Option<DirectoryLock>,
-    (directory, options, header): (&Path, Options, StoreHeader),
-    began: Instant,
-) -> Result<Arc<Core>> {
-    for segment in &survey.segments {
-        index.add_segment(segment.number, Arc::clone(segment));
-    }
-    let ceiling = survey.segments.iter().map(|segment| segment.ceiling()).max().unwrap_or(Deadline::at_ms(0));
-    let mut filling = Filling {
-        index: &index,
-        subjects: Subjects::default(),
-        wheel: Wheel::new(),
-        now_ms: survey.clock_ms,
-        latest: Deadline::at_ms(0),
-    };
-    match survey.snapshot.take() {
-        Some(snapshot) => {
-            survey.report.from_snapshot = true;
-            index.reserve(snapshot.entries().size_hint().0);
-            snapshot.entries().for_each(|entry| filling.entry(entry));
-            snapshot.subjects().for_each(|(subject, tag)| filling.subjects.attach(subject, tag));
-            for segment in &survey.segments {
-                let live = snapshot.live_bytes.get(&segment.number).copied().unwrap_or(0);
-                segment.gains(usize::try_from(live).unwrap_or(usize::MAX));
-            }
-        }
-        None => survey.judge(|alive| filling.alive(&alive)),
-    }
-    let Filling { subjects, wheel, latest, .. } = filling;
-    let mut report = survey.report;
-    report.sessions = index.len() as u64;
-    report.segments = survey.segments.len() as u64;
-    report.took = began.elapsed();
-    let sessions_max = options.sessions_max.unwrap_or_else(sessions_max_of_machine);
-    Ok(Arc::new(Core {
-        options,
-        directory: directory.to_owned(),
-        secret: Secret(header.secret),
-        keeps_ids: header.keeps_ids,
-        watch,
-        index,
-        subjects,
-        endings: Endings::default(),
-        wheel: Mutex::new(wheel),
-        locks: IdLocks::new(),
-        appender,
-        sessions_max,
-        ceiling_ms: AtomicU64::new(ceiling.max(latest).bits()),
-        counters: Counters::default(),
-        upkeep: Upkeep::new(),
-        report,
-        owed: Owed::default(),
-        expired_unmarked: AtomicBool::new(false),
-        closed: AtomicBool::new(false),
-        lock: Mutex::new(lock),
-        holder: None,
-    }))
-}
-
-/// Memory that is being filled.
-struct Filling<'i> {
-    index: &'i Index<Segment>,
-    subjects: Subjects,
-    wheel: Wheel,
-    now_ms: u64,
-    /// The latest deadline: a touch that only memory knows of may be later than any in the log.
-    latest: Deadline,
-}
-
-impl Filling<'_> {
-    fn entry(&mut self, entry: Entry) {
-        self.index.insert(entry);
-        self.latest = self.latest.max(entry.deadline());
-        self.wheel.arm(entry.short(), entry.arming(), entry.deadline(), self.now_ms);
-    }
-
-    fn alive(&mut self, alive: &Alive) {
-        let tag = alive.digest.tag();
-        let place = Place { segment: alive.segment, offset: alive.place };
-        let entry =
-            Entry::new(tag, place, alive.deadline, alive.lsn as u16).with_subject(alive.subject.is_some());
-        self.entry(entry);
-        alive.subject.into_iter().for_each(|subject| self.subjects.attach(subject, tag));
-        if let Some(segment) = self.index.segments().get(alive.segment) {
-            let span = match alive.span {
-                SPAN_UNKNOWN => {
-                    segment.version(place.byte(), &mut Vec::new()).map_or(0, |stored| stored.span)
-                }
-                span => span as usize,
-            };
-            segment.gains(span);
-        }
-    }
+    Ok((in_use.saturating_add(free) / 2).max(options.segment_bytes.saturating_mul(4)).min(1 << 40))
 }

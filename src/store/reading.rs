@@ -101,7 +101,8 @@ impl Core {
 pub struct Sessions {
     core: Arc<Core>,
     batch: Vec<Entry>,
-    segments: Arc<crate::index::SegmentTable<Segment>>,
+    /// What the batch stands in, by ascending number.
+    segments: Vec<(u32, Arc<Segment>)>,
     next_shard: usize,
     /// Only sessions of this subject.
     subject: Option<Digest>,
@@ -110,8 +111,7 @@ pub struct Sessions {
 impl Sessions {
     /// All sessions.
     pub(crate) fn all(core: &Arc<Core>) -> Self {
-        let segments = core.index.segments();
-        Self { core: Arc::clone(core), batch: Vec::new(), segments, next_shard: 0, subject: None }
+        Self { core: Arc::clone(core), batch: Vec::new(), segments: Vec::new(), next_shard: 0, subject: None }
     }
 
     /// The sessions of a subject.
@@ -119,10 +119,14 @@ impl Sessions {
         let tags = core.subjects.tags(subject);
         let seen = tags.into_iter().flat_map(|tag| (0..).map_while(move |nth| core.index.lookup(tag, nth)));
         let seen: Vec<_> = seen.collect();
-        let batch = seen.iter().map(|(entry, _)| *entry).collect();
-        let segments =
-            seen.into_iter().filter_map(|(_, segment)| segment.map(|segment| (segment.number, segment)));
-        let segments = Arc::new(segments.collect());
+        let mut batch: Vec<_> = seen.iter().map(|(entry, _)| *entry).collect();
+        // Two sessions of one subject may share the bits of the tag that the index knows: each tag finds both.
+        batch.sort_unstable_by_key(|entry| entry.place());
+        batch.dedup_by_key(|entry| entry.place());
+        let segments = seen.into_iter().filter_map(|(_, segment)| segment);
+        let mut segments: Vec<_> = segments.map(|segment| (segment.number, segment)).collect();
+        segments.sort_unstable_by_key(|(number, _)| *number);
+        segments.dedup_by_key(|(number, _)| *number);
         let next_shard = core.index.shard_count();
         Self { core: Arc::clone(core), batch, segments, next_shard, subject: Some(subject) }
     }
@@ -130,9 +134,8 @@ impl Sessions {
     /// Reads what the entry speaks of. It may have moved or been written since, so only the digest is taken from there.
     fn read(&self, entry: Entry) -> Result<Option<Session>> {
         let place = entry.place();
-        let Some(segment) = self.segments.get(place.segment).cloned() else {
-            return Ok(None);
-        };
+        let at = self.segments.binary_search_by_key(&place.segment, |(number, _)| *number);
+        let Some((_, segment)) = at.ok().and_then(|at| self.segments.get(at)) else { return Ok(None) };
         let mut buffer = Vec::new();
         let digest = segment.version(place.byte(), &mut buffer)?.version.digest;
         self.core.get(digest)
@@ -140,7 +143,9 @@ impl Sessions {
 
     fn fill(&mut self) {
         while self.batch.is_empty() && self.next_shard < self.core.index.shard_count() {
-            (self.batch, self.segments) = self.core.index.shard_view(self.next_shard);
+            let (batch, segments) = self.core.index.shard_view(self.next_shard);
+            self.batch = batch;
+            self.segments = segments.iter().map(|(number, segment)| (number, Arc::clone(segment))).collect();
             self.next_shard += 1;
         }
     }

@@ -20,6 +20,7 @@ use crate::clock::Now;
 use crate::compaction::Compactor;
 use crate::error::{Error, Full, Result};
 use crate::expiry::Verdict;
+use crate::id::Digest;
 use crate::index::Entry;
 use crate::observer::Event;
 use crate::stats::Maintenance;
@@ -221,24 +222,25 @@ impl Core {
     fn expire(&self, entry: Entry, now: Now) -> Result<bool> {
         let _guard = self.locks.one(entry.tag());
         self.check_open()?;
-        let current = (0..).map_while(|nth| self.index.lookup(entry.tag(), nth));
-        let current = current.into_iter().find(|(current, _)| current.arming() == entry.arming());
-        let Some((current, Some(segment))) = current else { return Ok(false) };
-        if Life::of(current, now) != Life::Over {
-            self.arm(current, now);
+        // Where two sessions share tag and arming, either may be the one that is due.
+        let mut current = (0..).map_while(|nth| self.index.lookup(entry.tag(), nth));
+        let current = current
+            .find(|(current, _)| current.arming() == entry.arming() && Life::of(*current, now) == Life::Over);
+        let Some((current, Some(segment))) = current else {
+            self.arm(entry, now);
             return Ok(false);
-        }
+        };
         let mut buffer = Vec::new();
-        let (span, subject) = match segment.version(current.place().byte(), &mut buffer) {
-            Ok(stored) => (stored.span, stored.version.subject),
+        let (digest, span, subject) = match segment.version(current.place().byte(), &mut buffer) {
+            Ok(stored) => (stored.version.digest, stored.span, stored.version.subject),
             // It has run out all the same. What its record would have told is only whose it was and how long.
             Err(error) => {
                 self.tell_of(&error);
-                (0, None)
+                (Digest::of_tag(entry.tag()), 0, None)
             }
         };
         let old = super::core::Old { entry: current, segment, span, subject };
-        self.withdraw(crate::id::Digest::of_tag(entry.tag()), &old, now, true);
+        self.withdraw(digest, &old, now, true);
         count(&self.counters.expired);
         Ok(true)
     }

@@ -245,10 +245,10 @@ impl Core {
         let idle = match write.idle {
             Some(Lifetime::Until(deadline)) => deadline,
             Some(Lifetime::For(lifetime)) => Deadline::after(now.now_ms, lifetime),
-            None => Deadline::at_ms(now.now_ms.saturating_add(own_idle_ms)),
+            None => Deadline::after_ms(now.now_ms, own_idle_ms),
         };
         let idle_ms = match write.idle {
-            Some(_) => idle.bits().saturating_sub(now.now_ms),
+            Some(_) => idle.as_ms().saturating_sub(now.now_ms),
             None => own_idle_ms,
         };
         let idle = match (before, self.options.first_lifetime) {

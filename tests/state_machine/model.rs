@@ -87,7 +87,7 @@ impl Model {
         let own_idle_ms = before.map_or_else(|| millis(rules.idle), |before| before.idle_ms);
         let idle = match write.idle {
             Some(life) => life.deadline(time.now_ms),
-            None => Deadline::at_ms(time.now_ms.saturating_add(own_idle_ms)),
+            None => Deadline::after(time.now_ms, Duration::from_millis(own_idle_ms)),
         };
         let idle_ms = match write.idle {
             Some(Life::For(ms)) => ms,

@@ -23,7 +23,7 @@ pub enum Life {
 impl Life {
     pub fn deadline(self, now_ms: u64) -> Deadline {
         match self {
-            Self::For(ms) => Deadline::at_ms(now_ms.saturating_add(ms)),
+            Self::For(ms) => Deadline::after(now_ms, Duration::from_millis(ms)),
             Self::Forever => Deadline::NEVER,
             Self::Near(ms) => Deadline::at_ms(now_ms.saturating_add_signed(ms)),
             Self::At(ms) => Deadline::at_ms(ms),

@@ -11,10 +11,10 @@ use std::collections::BTreeMap;
 /// A wheel and what it is about: sessions with the deadline and arming that an index would hold.
 struct Sessions {
     wheel: Wheel,
-    live: BTreeMap<u64, (Deadline, u16)>,
+    live: BTreeMap<u64, (Deadline, u8)>,
     /// What has expired since the last look.
     expired: Vec<u64>,
-    next_arming: u16,
+    next_arming: u8,
 }
 
 impl Sessions {
