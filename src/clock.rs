@@ -11,10 +11,10 @@
 //! (the mark does not move to an unconfirmed time).
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use parking_lot::Mutex;
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Where time comes from. Both readings in milliseconds.
 pub trait Clock: Send + Sync {

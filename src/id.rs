@@ -186,7 +186,7 @@ impl fmt::Debug for Secret {
 
 /// Fills `bytes` from the operating system's generator.
 pub(crate) fn random(bytes: &mut [u8]) -> Result<()> {
-    getrandom::fill(bytes).map_err(|error| {
+    crate::sync::random(bytes).map_err(|error| {
         Error::io("drawing random bytes from the system", std::io::Error::other(error.to_string()))
     })
 }

@@ -43,6 +43,7 @@ mod recovery;
 mod session;
 mod stats;
 mod store;
+mod sync;
 #[cfg(feature = "serde")]
 pub mod typed;
 pub mod vfs;

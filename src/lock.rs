@@ -6,10 +6,11 @@
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::error::{Error, Holder, Result};
+use crate::sync::{Instant, pause};
 use crate::vfs::{self, Vfs, VfsFile};
 
 /// The file's name.
@@ -36,7 +37,7 @@ impl DirectoryLock {
             if began.elapsed() >= if own { wait.max(OWN_CLOSE) } else { wait } {
                 return Err(Error::Locked(holder));
             }
-            std::thread::park_timeout(TRY_EVERY);
+            pause(TRY_EVERY);
         }
         let text = format!("{}\n{}\n{}\n", std::process::id(), host(), clock.wall_ms());
         let mut text = text.into_bytes();

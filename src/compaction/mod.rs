@@ -16,9 +16,9 @@ pub(crate) mod output;
 pub(crate) mod pick;
 
 use std::collections::HashSet;
-use std::sync::atomic::AtomicU64;
 
-use parking_lot::Mutex;
+use crate::sync::Mutex;
+use crate::sync::tally::AtomicU64;
 
 /// What compaction remembers between its steps.
 #[derive(Default)]

@@ -12,9 +12,9 @@
 //! Invariants: 1. best effort: a later ending displaces an earlier one of the same slot, and the answer is then
 //! "never". 2. It only words an answer: nothing may decide by it whether a session lives.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use crate::error::Unknown;
+use crate::sync::atomic::Ordering;
+use crate::sync::tally::AtomicU64;
 
 /// How many endings are remembered unless said otherwise: 128 KiB.
 pub(crate) const SLOTS_DEFAULT: usize = 16_384;

@@ -15,11 +15,12 @@
 //!    never far above what the entries take, and no growth is long.
 
 use super::entry::{Packed, SHORT_BITS};
+use crate::sync::stripe_bits;
 
 const WAYS: usize = 4;
 
 /// Bits of a tag above those that choose the line: all tags in one table have the same.
-pub(super) const SHARD_BITS: u32 = 8;
+pub(super) const SHARD_BITS: u32 = stripe_bits(8);
 const HASH_BITS: u32 = SHORT_BITS - SHARD_BITS;
 
 #[derive(Clone, Copy)]

@@ -27,10 +27,8 @@ mod subjects;
 mod tests;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crossbeam_utils::CachePadded;
-use parking_lot::{Mutex, RwLock};
 
 pub(crate) use endings::Endings;
 pub(crate) use entry::{Entry, Place, SHORT_BITS, short_tag};
@@ -38,6 +36,8 @@ pub(crate) use segments::SegmentTable;
 pub(crate) use subjects::Subjects;
 
 use crate::session::Deadline;
+use crate::sync::atomic::{AtomicUsize, Ordering};
+use crate::sync::{Mutex, RwLock};
 use entry::Packed;
 use lines::SHARD_BITS;
 use shard::Shard;

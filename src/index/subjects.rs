@@ -11,11 +11,11 @@
 use crossbeam_utils::CachePadded;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry as Found;
-use parking_lot::Mutex;
 
 use crate::id::Digest;
+use crate::sync::{Mutex, stripe_bits};
 
-const SHARDS: usize = 16;
+const SHARDS: usize = 1 << stripe_bits(4);
 
 /// The tags of one subject's sessions: a set. Most subjects have one or two.
 enum Tags {

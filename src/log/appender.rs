@@ -15,9 +15,6 @@
 //! A crash can fall between any two writes and syncs here; what recovery makes of each is told in `recovery`.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-
-use parking_lot::Mutex;
 
 use super::commit::{Commit, Reached};
 use super::files::{Files, Use};
@@ -30,6 +27,8 @@ use super::roster::{Listed, Roster, encode_leave};
 use super::segment::Segment;
 use super::tail::{Encode, Reach, Tail};
 use crate::error::{Error, Result};
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::vfs;
 
 /// How many bits of an LSN count within one opening; the bits above are the opening's number.

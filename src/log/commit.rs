@@ -8,13 +8,12 @@
 //! 2. `durable_clock_ms` is the clock of a mark at or below `durable_lsn`.
 //! 3. A sync that failed is never retried: the latch falls, and everybody who waits gets the same error (rule 11).
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
-
-use parking_lot::{Condvar, Mutex};
+use std::time::Duration;
 
 use super::latch::Latch;
 use crate::error::Result;
+use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::{Condvar, Instant, Mutex, tally};
 
 /// How far a sync has come.
 #[derive(Debug, Clone, Copy)]
@@ -27,8 +26,8 @@ pub(crate) struct Reached {
 pub(crate) struct Commit {
     durable_lsn: AtomicU64,
     durable_clock_ms: AtomicU64,
-    syncs: AtomicU64,
-    last_sync_ns: AtomicU64,
+    syncs: tally::AtomicU64,
+    last_sync_ns: tally::AtomicU64,
     leader: Mutex<bool>,
     done: Condvar,
 }
@@ -39,8 +38,8 @@ impl Commit {
         Self {
             durable_lsn: AtomicU64::new(reached.lsn),
             durable_clock_ms: AtomicU64::new(reached.clock_ms),
-            syncs: AtomicU64::new(0),
-            last_sync_ns: AtomicU64::new(0),
+            syncs: tally::AtomicU64::new(0),
+            last_sync_ns: tally::AtomicU64::new(0),
             leader: Mutex::new(false),
             done: Condvar::new(),
         }

@@ -10,13 +10,13 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use super::segment::file_name;
-use parking_lot::Mutex;
 
 use crate::error::{Error, Full, Result};
 use crate::options::ReadMode;
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use crate::vfs::{Vfs, VfsFile};
 
 /// The smallest segment of the log.

@@ -2,10 +2,11 @@
 //!
 //! Owns: the first failure. Once set it stays set; only opening the store again clears it.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::observer::{Event, Observer};
+use crate::sync::OnceLock;
 
 /// Set by the first failure, asked before every write.
 #[derive(Default)]

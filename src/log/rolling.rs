@@ -4,7 +4,6 @@
 //! index knows the new one, the old one announces it in its last frame, and its header repeats the roster.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use super::appender::Appender;
 use super::files::{SEGMENT_BYTES_MIN, Use};
@@ -16,6 +15,7 @@ use super::tail::{Spare, Tail, capacity_for};
 use crate::error::{Error, Full, Result};
 use crate::id;
 use crate::session::Deadline;
+use crate::sync::atomic::Ordering;
 use crate::vfs;
 
 impl Appender {

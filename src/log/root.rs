@@ -6,10 +6,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
-
 use super::header::{COPY_BYTES, FORMAT, StoreCopy, StoreHeader};
 use crate::error::{Error, Result};
+use crate::sync::Mutex;
 use crate::vfs::{self, Vfs, VfsFile};
 
 /// The file's name.

@@ -8,7 +8,6 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::frame::{self, Frame};
 use super::record::{Record, What};
@@ -16,6 +15,7 @@ use super::roster::{Listed, Origin};
 use crate::error::{Error, Result};
 use crate::options::ReadMode;
 use crate::session::Deadline;
+use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::vfs::{self, Map, VfsFile};
 
 /// Bytes that a plain read fetches at once: most sessions, frame and all.

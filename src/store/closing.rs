@@ -4,13 +4,14 @@
 //! before that. A store that has latched is closed without writing anything more.
 
 use std::path::Path;
-use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::core::Core;
 use crate::error::Result;
 use crate::log::appender::Appender;
 use crate::recovery::snapshot::{Moment, Writer};
+use crate::sync::Instant;
+use crate::sync::atomic::Ordering;
 
 impl Core {
     /// Closes the store. The second time, nothing is left to do.

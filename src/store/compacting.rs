@@ -4,7 +4,6 @@
 //! and no tail's while records are read or written.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use super::core::Core;
 use super::planning::Plan;
@@ -23,6 +22,7 @@ use crate::log::roster::Origin;
 use crate::log::segment::Segment;
 use crate::observer::Event;
 use crate::recovery::scan::scan;
+use crate::sync::atomic::Ordering;
 use crate::vfs;
 
 /// What there is to do, the most urgent first.

@@ -9,10 +9,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
-
-use parking_lot::Mutex;
 
 use super::locks::IdLocks;
 use super::owed::Owed;
@@ -30,6 +27,8 @@ use crate::observer::Event;
 use crate::options::Options;
 use crate::session::{Deadline, Durability, Facts, Version};
 use crate::stats::RecoveryReport;
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::sync::{Mutex, tally};
 
 /// The inside of an open store.
 pub(crate) struct Core {
@@ -64,18 +63,18 @@ pub(crate) struct Core {
 /// What is counted as the store runs.
 #[derive(Default)]
 pub(crate) struct Counters {
-    pub created: AtomicU64,
-    pub updated: AtomicU64,
-    pub touched: AtomicU64,
-    pub coalesced: AtomicU64,
-    pub expired: AtomicU64,
-    pub ended: AtomicU64,
-    pub evicted: AtomicU64,
-    pub rejected: AtomicU64,
+    pub created: tally::AtomicU64,
+    pub updated: tally::AtomicU64,
+    pub touched: tally::AtomicU64,
+    pub coalesced: tally::AtomicU64,
+    pub expired: tally::AtomicU64,
+    pub ended: tally::AtomicU64,
+    pub evicted: tally::AtomicU64,
+    pub rejected: tally::AtomicU64,
 }
 
 /// Counts one.
-pub(crate) fn count(counter: &AtomicU64) {
+pub(crate) fn count(counter: &tally::AtomicU64) {
     counter.fetch_add(1, Ordering::Relaxed);
 }
 

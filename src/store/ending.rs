@@ -5,7 +5,6 @@
 //! and nobody was told otherwise; after the sync it has ended for good.
 
 use std::collections::HashSet;
-use std::sync::atomic::Ordering;
 
 use super::core::{Core, Found, Life, Old, count};
 use super::write::undurable;
@@ -14,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::id::Digest;
 use crate::log::record::{Record, What};
 use crate::session::{Deadline, Durability};
+use crate::sync::atomic::Ordering;
 
 /// A session that is about to end.
 struct Doomed {

@@ -4,10 +4,6 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::time::Instant;
-
-use parking_lot::Mutex;
 
 use super::core::{Core, Counters};
 use super::limits::sessions_max_of_machine;
@@ -28,6 +24,8 @@ use crate::options::Options;
 use crate::recovery::Survey;
 use crate::recovery::verdict::Alive;
 use crate::session::Deadline;
+use crate::sync::atomic::{AtomicBool, AtomicU64};
+use crate::sync::{Instant, Mutex};
 
 /// An index without sessions over the segments that recovery found.
 pub(super) fn index_of(survey: &Survey, options: &Options) -> Result<Index<Segment>> {

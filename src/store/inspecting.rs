@@ -6,7 +6,6 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use super::core::{Core, Life};
 use crate::error::{Damage, Error, Full, Result};
@@ -21,6 +20,8 @@ use crate::recovery::scan::scan;
 use crate::recovery::survey;
 use crate::session::Deadline;
 use crate::stats::{BackupReport, EndingsAhead, Stats, Verification};
+use crate::sync::atomic::Ordering;
+use crate::sync::tally;
 use crate::vfs::{self, Vfs};
 
 const COPY_BYTES: usize = 1 << 20;
@@ -29,7 +30,7 @@ const HOUR_MS: u64 = 3_600_000;
 impl Core {
     /// The figures. Work in the number of segments, not of sessions.
     pub fn stats(&self) -> Stats {
-        let load = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
+        let load = |counter: &tally::AtomicU64| counter.load(Ordering::Relaxed);
         let counters = &self.counters;
         let segments = self.index.segments();
         let live_bytes: u64 = segments.iter().map(|(_, segment)| segment.live_bytes()).sum();

@@ -4,9 +4,6 @@
 //! themselves are ended; never one with a subject. Whoever writes at the limit pays for it, so a flood of anonymous
 //! sessions slows itself down and nobody else.
 
-use std::sync::atomic::Ordering;
-use std::time::Instant;
-
 use super::core::{Core, Life, count};
 use super::write::Expect;
 use crate::clock::Now;
@@ -17,6 +14,8 @@ use crate::index::Entry;
 use crate::log::record::{Record, What};
 use crate::options::AtLimit;
 use crate::session::Deadline;
+use crate::sync::Instant;
+use crate::sync::atomic::Ordering;
 
 /// Sessions that are evicted together, so that not every create has to look for one.
 const EVICT_AT_ONCE: usize = 32;

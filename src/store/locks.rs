@@ -4,9 +4,10 @@
 //! themselves in ascending order. What touches several ids takes theirs; what may touch any id takes all.
 
 use crossbeam_utils::CachePadded;
-use parking_lot::{Mutex, MutexGuard};
 
-const COUNT: usize = 64;
+use crate::sync::{Mutex, MutexGuard, stripe_bits};
+
+const COUNT: usize = 1 << stripe_bits(6);
 
 /// See the module.
 pub(crate) struct IdLocks(Box<[CachePadded<Mutex<()>>; COUNT]>);

@@ -3,12 +3,10 @@
 //! Owns: the order of opening, and that one process has one core for one directory. What is on the disk is decided by
 //! `recovery`, which also says where a crash can fall; here its verdicts become memory.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant};
-
-use parking_lot::Mutex;
+use std::time::Duration;
 
 use super::Held;
 use super::core::Core;
@@ -28,10 +26,11 @@ use crate::recovery::begin::{Setup, begin};
 use crate::recovery::chain::Purpose;
 use crate::recovery::open::Directory;
 use crate::recovery::survey;
+use crate::sync::{Instant, LazyLock, Mutex, pause};
 
 /// The stores that are open in this process, by device and inode of their directories. Each has a lock of its own, held
 /// while it is being opened: who comes second shares it, and nobody waits for another directory's recovery.
-static OPEN: Mutex<Option<HashMap<(u64, u64), Slot>>> = Mutex::new(None);
+static OPEN: LazyLock<Mutex<BTreeMap<(u64, u64), Slot>>> = LazyLock::new(Mutex::default);
 
 type Slot = Arc<Mutex<Weak<Held>>>;
 
@@ -66,8 +65,7 @@ pub(crate) fn open(directory: &Path, options: Options) -> Result<Arc<Held>> {
 
 /// The place of a directory among those that are open, or were and are forgotten here.
 fn slot(identity: (u64, u64)) -> Slot {
-    let mut open = OPEN.lock();
-    let open = open.get_or_insert_default();
+    let mut open = LazyLock::force(&OPEN).lock();
     open.retain(|_, slot| Arc::strong_count(slot) > 1 || slot.lock().strong_count() > 0);
     Arc::clone(open.entry(identity).or_default())
 }
@@ -164,7 +162,7 @@ fn inspect(directory: &Path, mut options: Options) -> Result<Arc<Held>> {
             }
             Err(error @ Error::Corrupt(_)) if holder.is_some() => {
                 last = Some(error);
-                std::thread::park_timeout(INSPECT_PAUSE);
+                pause(INSPECT_PAUSE);
             }
             Err(error) => return Err(error),
         }

@@ -5,22 +5,21 @@
 //! without anything that says it is dead. So a record for an owed id ends that very id before it, and whatever is still
 //! owed is written as soon as there is room.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-use parking_lot::Mutex;
+use std::collections::BTreeMap;
 
 use super::core::Core;
 use crate::error::{Error, Result};
 use crate::id::Digest;
 use crate::log::record::{Ends, Record, What};
 use crate::session::Deadline;
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicUsize, Ordering};
 
 /// What the log must still be told, by digest: the birth of the session and its ceiling.
 #[derive(Default)]
 pub(crate) struct Owed {
     count: AtomicUsize,
-    endings: Mutex<HashMap<Digest, (u64, Deadline)>>,
+    endings: Mutex<BTreeMap<Digest, (u64, Deadline)>>,
 }
 
 impl Owed {

@@ -4,7 +4,6 @@
 //! is logged when the deadline enters another step than it was in: so the log is behind by less than the slack, and no
 //! second deadline need be kept. A crash takes back at most that.
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::Touched;
@@ -15,6 +14,7 @@ use crate::id::Digest;
 use crate::index::Entry;
 use crate::log::record::{Record, What};
 use crate::session::Deadline;
+use crate::sync::atomic::Ordering;
 
 /// What a touch makes of a session, decided from one look at it.
 struct Plan {

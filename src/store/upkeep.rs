@@ -9,11 +9,7 @@
 //! log says so.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
-
-use parking_lot::{Condvar, Mutex};
+use std::time::Duration;
 
 use super::core::{Core, Life, count};
 use crate::clock::Now;
@@ -24,6 +20,9 @@ use crate::id::Digest;
 use crate::index::Entry;
 use crate::observer::Event;
 use crate::stats::Maintenance;
+use crate::sync::atomic::Ordering;
+use crate::sync::thread::{self, JoinHandle};
+use crate::sync::{Condvar, Instant, Mutex};
 
 /// Wheel entries looked at in one slice.
 const REAP_SLICE: usize = 4_096;
@@ -75,7 +74,7 @@ impl Upkeep {
     pub fn start(core: &Arc<Core>) -> Result<()> {
         let spawn = |name: &str, body: fn(&Core)| {
             let core = Arc::clone(core);
-            std::thread::Builder::new()
+            thread::Builder::new()
                 .name(name.to_owned())
                 .spawn(move || body(&core))
                 .map_err(|error| Error::io("starting a thread", error))
@@ -91,7 +90,7 @@ impl Upkeep {
         self.signal.stop();
         let threads = std::mem::take(&mut *self.threads.lock());
         for thread in threads {
-            if thread.thread().id() != std::thread::current().id() {
+            if thread.thread().id() != thread::current().id() {
                 let _ = thread.join();
             }
         }

@@ -7,7 +7,6 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
 use rustix::io::Errno;
 
 use super::SimVfs;
@@ -15,6 +14,7 @@ use super::content::{Change, Data, PAGE_BYTES};
 use super::disk::Disk;
 use super::faults::{CallKind, Fault};
 use super::world::{Concern, World};
+use crate::sync::Mutex;
 use crate::vfs::{Map, Vfs, VfsFile};
 
 /// Offsets are signed in POSIX; no file reaches behind this.

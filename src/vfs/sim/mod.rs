@@ -29,8 +29,6 @@ use std::mem;
 use std::path::Path;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
-
 pub use crash::{CrashPolicy, Hazards};
 pub use faults::{CallKind, Fault, Times};
 
@@ -38,6 +36,8 @@ use content::{Content, Data};
 use disk::{Disk, split};
 use faults::{CrashPoint, Rule};
 use world::{Crashed, World};
+
+use crate::sync::Mutex;
 
 /// A simulated file system. Clones are handles to the same one.
 ///

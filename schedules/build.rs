@@ -1,0 +1,7 @@
+//! Turns on the schedules, for this package and for nobody else.
+
+fn main() {
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rustc-check-cfg=cfg(sessile_schedules)");
+    println!("cargo::rustc-cfg=sessile_schedules");
+}
