@@ -190,6 +190,11 @@ impl<S> Index<S> {
 
     /// Forgets a segment that no entry names any more. Readers that hold it keep it open.
     pub fn remove_segment(&self, number: u32) {
+        let names = |entry: &Entry| entry.place().segment == number;
+        debug_assert!(
+            !(0..SHARDS).any(|shard| self.shard_entries(shard).iter().any(names)),
+            "nobody is left behind"
+        );
         self.publish(|table| Some(table.without(number)));
     }
 
