@@ -23,7 +23,7 @@ use crate::sync::tally::AtomicU64;
 /// What compaction remembers between its steps.
 #[derive(Default)]
 pub(crate) struct Compactor {
-    /// One compaction at a time; also taken by whoever needs that no segment is removed.
+    /// One compaction at a time; also taken by whoever needs that no segment is removed, or that the store is not closed.
     pub running: Mutex<Memory>,
     pub compactions: AtomicU64,
     pub written_bytes: AtomicU64,

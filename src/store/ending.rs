@@ -101,6 +101,7 @@ impl Core {
     pub fn destroy_subject(&self, subject: Digest, keep: Option<Digest>) -> Result<u64> {
         self.appender()?;
         let all = self.locks.all();
+        self.check_open()?;
         let now = self.look();
         let doomed = self.doomed_of(subject, keep, now)?;
         let living = doomed.iter().filter(|doomed| !doomed.over);
@@ -165,6 +166,7 @@ impl Core {
     pub fn clear(&self) -> Result<u64> {
         let appender = self.appender()?;
         let all = self.locks.all();
+        self.check_open()?;
         let now = self.look();
         let ceiling = Deadline::at_ms(self.ceiling_ms.load(Ordering::Acquire));
         let appended = appender.append(now.settled_ms, |lsn| Record { lsn, what: What::Clear { ceiling } });

@@ -157,6 +157,7 @@ impl Core {
             )));
         }
         let _no_removal = self.upkeep.compactor.running.lock();
+        self.check_open()?;
         appender.roll()?;
         appender.mark_clock(self.look().settled_ms, false)?;
         appender.sync(appender.appended_lsn())?;

@@ -59,6 +59,7 @@ impl Core {
     pub fn pay(&self) -> Result<()> {
         while let Some((digest, birth, ceiling)) = self.owed.next() {
             let _guard = self.locks.one(digest.tag());
+            self.check_open()?;
             if self.owed.ends(digest).is_none() {
                 continue;
             }

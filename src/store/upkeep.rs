@@ -153,6 +153,8 @@ impl Core {
 
     /// Prepares the next segment of the log. A full disk is no failure here: it is met, and told, once.
     fn prepare(&self) -> Result<()> {
+        // Whoever closes the store waits for this: later, a file with the next number would be another opening's.
+        let _not_closing = self.upkeep.compactor.running.lock();
         let appender = self.appender()?;
         appender.files.keep_reserve();
         let prepared = appender.prepare_spare();
