@@ -261,10 +261,10 @@ impl Core {
     /// Moves the index to the copies. A write in between has replaced the entry, and its copy stays dead.
     fn move_index(&self, segment: &Arc<Segment>, copies: &[Moved]) {
         for copy in copies {
-            if self.index.relocate(copy.digest.tag(), copy.from, copy.to) {
-                segment.gains(copy.span);
-            } else {
-                segment.died_at(self.watch.now().settled_ms);
+            // Counted before anybody can find it there, and end it.
+            segment.gains(copy.span);
+            if !self.index.relocate(copy.digest.tag(), copy.from, copy.to) {
+                segment.loses(copy.span, self.watch.now().settled_ms);
             }
         }
     }
