@@ -10,7 +10,7 @@
 //! So a bad reading can neither wipe a store (it ends nothing until it is confirmed) nor freeze it in the future
 //! (the mark does not move to an unconfirmed time).
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::sync::Mutex;
@@ -69,36 +69,39 @@ pub(crate) const RECENT_MS: u64 = 20;
 /// assert_eq!(clock.wall_ms(), 2_000);
 /// ```
 #[derive(Debug, Clone, Default)]
-pub struct ManualClock(Arc<(AtomicU64, AtomicU64)>);
+pub struct ManualClock(Arc<std::sync::Mutex<(u64, u64)>>);
 
 impl ManualClock {
     /// A clock that shows this wall time, in milliseconds since the Unix epoch.
     #[must_use]
     pub fn at_ms(wall_ms: u64) -> Self {
-        Self(Arc::new((AtomicU64::new(wall_ms), AtomicU64::new(0))))
+        Self(Arc::new(std::sync::Mutex::new((wall_ms, 0))))
     }
 
-    /// Time passes: both clocks move.
+    /// Time passes: both clocks move, at once.
     pub fn advance(&self, time: Duration) {
-        let ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-        for clock in [&self.0.0, &self.0.1] {
-            clock.store(clock.load(Ordering::Relaxed).saturating_add(ms), Ordering::Relaxed);
-        }
+        let ms = millis(time);
+        let mut clocks = self.clocks();
+        *clocks = (clocks.0.saturating_add(ms), clocks.1.saturating_add(ms));
     }
 
     /// Somebody sets the wall clock: it jumps, and the boot-time clock does not.
     pub fn set_wall_ms(&self, wall_ms: u64) {
-        self.0.0.store(wall_ms, Ordering::Relaxed);
+        self.clocks().0 = wall_ms;
+    }
+
+    fn clocks(&self) -> std::sync::MutexGuard<'_, (u64, u64)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Clock for ManualClock {
     fn wall_ms(&self) -> u64 {
-        self.0.0.load(Ordering::Relaxed)
+        self.clocks().0
     }
 
     fn boot_ms(&self) -> u64 {
-        self.0.1.load(Ordering::Relaxed)
+        self.clocks().1
     }
 }
 

@@ -6,7 +6,7 @@
 //! `cfg(sessile_schedules)`, a scheduler that a seed drives decides instead (shuttle), and what stands in `scheduled`
 //! gives it the same names. Invariants:
 //! 1. Whatever threads of the engine share and decide by comes from here. `Arc` and `Weak` do not: nobody decides by
-//!    them. Nor do numbers that are only told to people, the [`tally`]: they would dilute the schedules for nothing.
+//!    them. Nor do numbers that are only told to people, the [`tally`], nor clocks: they would dilute the schedules for nothing.
 //! 2. No `static` holds a lock or an atomic but in a [`LazyLock`], which each explored execution has anew.
 //! 3. Whoever waits for time to pass waits in [`pause`] or in a [`Condvar`], so that no schedule waits for a clock.
 //! 4. How finely the memory is striped is [`stripe_bits`] to say: with a few locks schedules meet more often.
