@@ -95,11 +95,13 @@ impl<S> Index<S> {
         self.guarded(entry.tag()).write(|shard| shard.insert(entry))
     }
 
-    /// Puts `new` where the entry at `old` is; `false`, and nothing changes, when it is there no more.
-    pub fn replace(&self, tag: u64, old: Place, new: Entry) -> bool {
+    /// Puts `new` where the entry at `old` is; `false`, and nothing changes, when it is there no more. What touches have
+    /// given the old one since it was looked at stays given, up to the deadline `latest`.
+    pub fn replace(&self, tag: u64, old: Place, new: Entry, latest: Deadline) -> bool {
         debug_assert!(new.short() == short_tag(tag), "another id is another entry: remove and insert");
         let replace = |packed: &mut Packed, segments: &SegmentTable<S>| {
-            *packed = Packed::pack(new, segments)?;
+            let deadline = new.deadline().max(packed.deadline().min(latest));
+            *packed = Packed::pack(new, segments)?.with_deadline(deadline);
             Some(())
         };
         self.guarded(tag).write(|shard| shard.change(tag, old, replace)).is_some()
@@ -108,6 +110,14 @@ impl<S> Index<S> {
     /// Takes out the entry at `old`, if it is still there.
     pub fn remove(&self, tag: u64, old: Place) -> Option<Entry> {
         self.guarded(tag).write(|shard| shard.remove(tag, old))
+    }
+
+    /// The same, if its deadline has passed: a touch since it was looked at has given it another.
+    pub fn remove_over(&self, tag: u64, old: Place, now_ms: u64) -> bool {
+        self.guarded(tag).write(|shard| {
+            let over = shard.at(tag, old).is_some_and(|entry| entry.deadline().has_passed(now_ms));
+            over && shard.remove(tag, old).is_some()
+        })
     }
 
     /// Compaction has copied the record: points to the copy, unless a fresh write was faster. Deadline, arming and

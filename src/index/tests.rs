@@ -37,7 +37,7 @@ fn a_reader_gets_entry_and_segment_together() {
     assert_eq!((found.place(), segment.as_deref()), (place(3, 8), Some(&3)));
     assert!(index.lookup(tag(1), 1).is_none() && index.lookup(tag(9), 0).is_none());
     assert!(index.lookup(tag(2), 0).is_none());
-    assert!(!index.replace(tag(1), place(3, 8), entry(tag(1), place(4, 8), 20)));
+    assert!(!index.replace(tag(1), place(3, 8), entry(tag(1), place(4, 8), 20), Deadline::at_ms(0)));
     assert!(!index.relocate(tag(1), place(3, 8), place(4, 8)));
     assert_eq!(index.at(tag(1), place(3, 8)), Some(entry(tag(1), place(3, 8), 10)));
     index.remove(tag(1), place(3, 8)).unwrap();
@@ -65,11 +65,11 @@ fn a_fresh_write_wins_against_compaction_expiry_and_touch() {
     let index = index(1..4);
     let (tag, old, new) = (tag(1), place(1, 1), place(2, 1));
     assert!(index.insert(entry(tag, old, 10)));
-    assert!(index.replace(tag, old, entry(tag, new, 50)));
+    assert!(index.replace(tag, old, entry(tag, new, 50), Deadline::at_ms(0)));
     assert!(!index.relocate(tag, old, place(3, 3)));
     assert_eq!(index.remove(tag, old), None);
     assert_eq!(index.extend(tag, old, Deadline::at_ms(99)), None);
-    assert!(!index.replace(tag, old, entry(tag, old, 60)) && !index.rearm(tag, old, 7));
+    assert!(!index.replace(tag, old, entry(tag, old, 60), Deadline::at_ms(0)) && !index.rearm(tag, old, 7));
     assert_eq!(index.at(tag, new), Some(entry(tag, new, 50)));
 }
 
@@ -240,7 +240,7 @@ impl Both {
             Step::Replace(id, back, ms) => {
                 let (old, new) = (self.place(id, back), entry(tag(id), fresh, ms));
                 let hit = self.entry(id, back).map(|entry| *entry = new).is_some();
-                self.index.replace(tag(id), old, new) == hit
+                self.index.replace(tag(id), old, new, Deadline::at_ms(0)) == hit
             }
             Step::Relocate(id, back) => {
                 let old = self.place(id, back);

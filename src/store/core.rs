@@ -186,8 +186,16 @@ impl Core {
         Error::Unknown(Unknown::Expired)
     }
 
-    /// Puts a session's new record in the place of nothing, or of its old one, in memory.
-    pub fn publish(&self, placed: &Placed, version: &StoredVersion<'_>, old: Option<&Old>, now: Now) {
+    /// Puts a session's new record in the place of nothing, or of its old one, in memory. A touch that came in between
+    /// keeps what it gave, up to the deadline `latest`.
+    pub fn publish(
+        &self,
+        placed: &Placed,
+        version: &StoredVersion<'_>,
+        old: Option<&Old>,
+        latest: Deadline,
+        now: Now,
+    ) {
         let tag = version.digest.tag();
         let Some(place) = Place::at_byte(placed.segment.number, placed.offset) else { return };
         let deadline = version.deadline;
@@ -208,7 +216,8 @@ impl Core {
                 debug_assert!(known, "a segment is known before anything in it is");
             }
             Some(old) => {
-                self.change(version.digest, old, now, |current| self.index.replace(tag, current, entry));
+                let replace = |current| self.index.replace(tag, current, entry, latest);
+                self.change(version.digest, old, now, replace);
             }
         }
         self.endings.forget(tag);
@@ -222,10 +231,32 @@ impl Core {
         }
     }
 
-    /// Takes a session out of memory. The caller holds its id's lock.
-    pub fn withdraw(&self, digest: Digest, old: &Old, now: Now, expired: bool) {
+    /// Takes a session out of memory, and gives the deadline that it had at last. The caller holds its id's lock.
+    pub fn withdraw(&self, digest: Digest, old: &Old, now: Now, expired: bool) -> Deadline {
         let tag = digest.tag();
-        self.change(digest, old, now, |current| self.index.remove(tag, current).is_some());
+        let mut last = None;
+        self.change(digest, old, now, |current| {
+            last = self.index.remove(tag, current);
+            last.is_some()
+        });
+        self.withdrawn(tag, old, expired);
+        last.unwrap_or(old.entry).deadline()
+    }
+
+    /// Takes a session out of memory that is over; `false`, and nothing changes, when a touch has given it more time since
+    /// it was looked at. The caller holds its id's lock.
+    pub fn withdraw_over(&self, digest: Digest, old: &Old, now: Now) -> bool {
+        let tag = digest.tag();
+        let over =
+            self.change(digest, old, now, |current| self.index.remove_over(tag, current, now.settled_ms));
+        if over {
+            self.withdrawn(tag, old, true);
+            count(&self.counters.expired);
+        }
+        over
+    }
+
+    fn withdrawn(&self, tag: u64, old: &Old, expired: bool) {
         old.subject.into_iter().for_each(|subject| self.subjects.detach(subject, tag));
         self.endings.remember(tag, expired);
         if expired {
@@ -235,20 +266,21 @@ impl Core {
     }
 
     /// Changes the index where the entry is now, and takes its record's bytes from the segment they are in now: under
-    /// the id's lock only compaction can have moved it.
-    fn change(&self, digest: Digest, old: &Old, now: Now, mut swap: impl FnMut(Place) -> bool) {
+    /// the id's lock only compaction can have moved it. Says whether `swap` did.
+    fn change(&self, digest: Digest, old: &Old, now: Now, mut swap: impl FnMut(Place) -> bool) -> bool {
         let (mut place, mut segment, mut span) = (old.entry.place(), Arc::clone(&old.segment), old.span);
         while !swap(place) {
             let moved = self.find(digest, |found| Ok((found.entry, Arc::clone(found.segment), found.span)));
             // What cannot be read is not moved.
             let Some((entry, to, bytes)) = moved.ok().flatten().filter(|(entry, ..)| entry.place() != place)
             else {
-                return;
+                return false;
             };
             // The copy's frame can be a little longer or shorter, and the count of live bytes must be exact.
             (place, segment, span) = (entry.place(), to, bytes);
         }
         segment.loses(span, now.settled_ms);
+        true
     }
 
     /// Gives a session's deadline to the wheel.

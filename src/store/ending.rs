@@ -52,20 +52,22 @@ impl Core {
         self.check_open()?;
         let now = self.look();
         let slack_ms = self.slack_ms(u64::MAX);
-        let doomed = match self.find(digest, |found| Ok(Doomed::of(found, now, slack_ms))) {
-            // A session whose record is damaged can still be ended: its digest is known, and the rest is bounded.
-            Err(Error::Corrupt(_)) => self.doom_damaged(digest),
-            found => found?,
+        let doomed = loop {
+            match self.find(digest, |found| Ok(Doomed::of(found, now, slack_ms))) {
+                // A session whose record is damaged can still be ended: its digest is known, and the rest is bounded.
+                Err(Error::Corrupt(_)) => break self.doom_damaged(digest),
+                Ok(Some(doomed)) if doomed.over => {
+                    if self.withdraw_over(digest, &doomed.old, now) {
+                        return Ok(false);
+                    }
+                }
+                found => break found?,
+            }
         };
         let Some(doomed) = doomed else {
             drop(guard);
             return self.ended_before().map(|()| false);
         };
-        if doomed.over {
-            self.withdraw(digest, &doomed.old, now, true);
-            count(&self.counters.expired);
-            return Ok(false);
-        }
         let Doomed { birth, ceiling, old, .. } = doomed;
         let what = What::Stub { digest, birth, ceiling, ends: None };
         let placed = match self.appender()?.append(now.settled_ms, |lsn| Record { lsn, what }) {
@@ -103,21 +105,27 @@ impl Core {
         let all = self.locks.all();
         self.check_open()?;
         let now = self.look();
-        let doomed = self.doomed_of(subject, keep, now)?;
-        let living = doomed.iter().filter(|doomed| !doomed.over);
-        let Some(ceiling) = living.clone().map(|doomed| doomed.ceiling).max() else {
+        // What is over is taken out first: a touch that was on its way may have given it more time.
+        let doomed = loop {
+            let (over, living): (Vec<_>, Vec<_>) =
+                self.doomed_of(subject, keep, now)?.into_iter().partition(|doomed| doomed.over);
+            if over.iter().all(|doomed| self.withdraw_over(doomed.digest, &doomed.old, now)) {
+                break living;
+            }
+        };
+        let Some(ceiling) = doomed.iter().map(|doomed| doomed.ceiling).max() else {
             drop(all);
             return self.ended_before().map(|()| 0);
         };
-        let ended = living.count() as u64;
+        let ended = doomed.len() as u64;
         let what = What::Revoke { subject, keep, ceiling };
         let appended = self.appender()?.append(now.settled_ms, |lsn| Record { lsn, what });
         if matches!(appended, Err(Error::Closed | Error::ReadOnly)) {
             return appended.map(|_| 0);
         }
         for doomed in &doomed {
-            self.withdraw(doomed.digest, &doomed.old, now, doomed.over);
-            if appended.is_err() && !doomed.over {
+            self.withdraw(doomed.digest, &doomed.old, now, false);
+            if appended.is_err() {
                 self.owed.add(doomed.digest, doomed.birth, doomed.ceiling);
             }
         }

@@ -11,7 +11,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::core::{Core, Life, count};
+use super::core::{Core, Life};
 use crate::clock::Now;
 use crate::compaction::Compactor;
 use crate::error::{Error, Full, Result};
@@ -223,26 +223,29 @@ impl Core {
     fn expire(&self, entry: Entry, now: Now) -> Result<bool> {
         let _guard = self.locks.one(entry.tag());
         self.check_open()?;
-        // Where two sessions share tag and arming, either may be the one that is due.
-        let mut current = (0..).map_while(|nth| self.index.lookup(entry.tag(), nth));
-        let current = current
-            .find(|(current, _)| current.arming() == entry.arming() && Life::of(*current, now) == Life::Over);
-        let Some((current, Some(segment))) = current else {
-            self.arm(entry, now);
-            return Ok(false);
-        };
         let mut buffer = Vec::new();
-        let (digest, span, subject) = match segment.version(current.place().byte(), &mut buffer) {
-            Ok(stored) => (stored.version.digest, stored.span, stored.version.subject),
-            // It has run out all the same. What its record would have told is only whose it was and how long.
-            Err(error) => {
-                self.tell_of(&error);
-                (Digest::of_tag(entry.tag()), 0, None)
+        loop {
+            // Where two sessions share tag and arming, either may be the one that is due.
+            let mut current = (0..).map_while(|nth| self.index.lookup(entry.tag(), nth));
+            let current = current.find(|(current, _)| {
+                current.arming() == entry.arming() && Life::of(*current, now) == Life::Over
+            });
+            let Some((current, Some(segment))) = current else {
+                self.arm(entry, now);
+                return Ok(false);
+            };
+            let (digest, span, subject) = match segment.version(current.place().byte(), &mut buffer) {
+                Ok(stored) => (stored.version.digest, stored.span, stored.version.subject),
+                // It has run out all the same. What its record would have told is only whose it was and how long.
+                Err(error) => {
+                    self.tell_of(&error);
+                    (Digest::of_tag(entry.tag()), 0, None)
+                }
+            };
+            let old = super::core::Old { entry: current, segment, span, subject };
+            if self.withdraw_over(digest, &old, now) {
+                return Ok(true);
             }
-        };
-        let old = super::core::Old { entry: current, segment, span, subject };
-        self.withdraw(digest, &old, now, true);
-        count(&self.counters.expired);
-        Ok(true)
+        }
     }
 }

@@ -79,8 +79,7 @@ impl Core {
         let guard = self.locks.one(digest.tag());
         self.check_open()?;
         let now = self.look();
-        let before = self.find(digest, |found| Ok(Before::of(found, now, self.slack_ms(u64::MAX), false)))?;
-        let before = self.admit(digest, before, expect, now)?;
+        let before = self.admit(digest, expect, now, false)?;
         let terms = self.terms(write, before.as_ref(), now);
         if terms.deadline.has_passed(now.now_ms) {
             let placed = self.born_dead(digest, before, now)?;
@@ -111,7 +110,8 @@ impl Core {
         };
         let placed = self.appender()?.append(now.settled_ms, build)?;
         if let What::Put(version) = build(placed.lsn).what {
-            self.publish(&placed, &version, before.as_ref().map(|before| &before.old), now);
+            let latest = if write.shorten { terms.deadline } else { terms.absolute };
+            self.publish(&placed, &version, before.as_ref().map(|before| &before.old), latest, now);
             self.owed.settle(digest);
         }
         count(if before.is_some() { &self.counters.updated } else { &self.counters.created });
@@ -141,11 +141,9 @@ impl Core {
         let guard = self.locks.two(from.tag(), to.tag());
         self.check_open()?;
         let now = self.look();
-        let before =
-            self.find(from, |found| Ok(Before::of(found, now, self.slack_ms(u64::MAX), write.is_none())))?;
-        let before = self.admit(from, before, Expect::Present, now)?.ok_or(Error::Unknown(Unknown::Never))?;
-        let taken = self.find(to, |found| Ok(Before::of(found, now, self.slack_ms(u64::MAX), false)))?;
-        self.admit(to, taken, Expect::Absent, now)?;
+        let before = self.admit(from, Expect::Present, now, write.is_none())?;
+        let before = before.ok_or(Error::Unknown(Unknown::Never))?;
+        self.admit(to, Expect::Absent, now, false)?;
         let terms = self.terms(write.unwrap_or(&Write::default()), Some(&before), now);
         if terms.deadline.has_passed(now.now_ms) {
             let placed = self.born_dead(from, Some(before), now)?;
@@ -189,8 +187,10 @@ impl Core {
             }
         };
         if let What::Put(version) = build(placed.lsn).what {
-            self.withdraw(from, &before.old, now, false);
-            self.publish(&placed, &version, None, now);
+            let last = self.withdraw(from, &before.old, now, false);
+            let kept = if write.is_some_and(|write| write.shorten) { terms.deadline } else { last };
+            let deadline = terms.deadline.max(kept.min(terms.absolute));
+            self.publish(&placed, &StoredVersion { deadline, ..version }, None, deadline, now);
         }
         count(&self.counters.updated);
         drop(guard);
@@ -198,20 +198,17 @@ impl Core {
     }
 
     /// Lets the write go on if the session is as it should be; what is over is taken out of memory first.
-    fn admit(
-        &self,
-        digest: Digest,
-        before: Option<Before>,
-        expect: Expect,
-        now: Now,
-    ) -> Result<Option<Before>> {
-        let before = match before {
-            Some(before) if before.life == Life::Over => {
-                self.withdraw(digest, &before.old, now, true);
-                count(&self.counters.expired);
-                None
+    fn admit(&self, digest: Digest, expect: Expect, now: Now, with_data: bool) -> Result<Option<Before>> {
+        let slack_ms = self.slack_ms(u64::MAX);
+        let before = loop {
+            match self.find(digest, |found| Ok(Before::of(found, now, slack_ms, with_data)))? {
+                Some(over) if over.life == Life::Over => {
+                    if self.withdraw_over(digest, &over.old, now) {
+                        break None;
+                    }
+                }
+                before => break before,
             }
-            before => before,
         };
         match (&before, expect) {
             (Some(Before { life: Life::Hidden, .. }), Expect::Absent | Expect::Anything) => {
