@@ -33,6 +33,9 @@ mod clock;
 mod compaction;
 mod error;
 mod expiry;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod id;
 mod index;
 mod lock;

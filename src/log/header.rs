@@ -62,7 +62,8 @@ pub(crate) enum StoreCopy {
 }
 
 impl StoreHeader {
-    const BYTES: usize = 92;
+    /// Bytes of one copy.
+    pub const BYTES: usize = 92;
 
     /// One copy.
     pub fn encode(&self) -> Vec<u8> {

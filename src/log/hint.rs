@@ -158,6 +158,21 @@ impl Hints {
         Some(Self { hints, sweeping })
     }
 
+    /// The checksum that a footer with these bytes would need; believes the counts that it claims.
+    #[cfg(feature = "fuzzing")]
+    pub fn crc_of_claimed(bytes: &[u8], salt: u64, end: u64) -> Option<u32> {
+        let mut reader = Reader::new(bytes.get(8..)?);
+        let (count, subjects, sweeping) =
+            (reader.u32()? as usize, reader.u32()? as usize, reader.u32()? as usize);
+        reader.u32()?;
+        let body = reader.rest();
+        reader.take(count.checked_mul(HINT_BYTES)?)?;
+        reader.take(subjects.checked_mul(16)?)?;
+        (0..sweeping).try_for_each(|_| Ending::decode(&mut reader).map(|_| ()))?;
+        let body = body.get(..body.len() - reader.rest().len())?;
+        Some(Self::crc(salt, end, bytes.get(..HEAD_BYTES - 4)?, body))
+    }
+
     fn crc(salt: u64, end: u64, head: &[u8], body: &[u8]) -> u32 {
         let mut hasher = crc32fast::Hasher::new();
         hasher.update(&(salt ^ end.rotate_left(32)).to_le_bytes());

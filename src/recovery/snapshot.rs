@@ -56,7 +56,8 @@ impl Moment {
         Self { store_id, opening, last_lsn, roster }
     }
 
-    fn encode(&self, out: &mut Vec<u8>) {
+    /// Appends what a snapshot of this moment begins with.
+    pub fn encode(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&MAGIC);
         out.extend_from_slice(&self.store_id);
         out.put_u64(self.opening);
@@ -88,7 +89,8 @@ impl Snapshot {
         Self::decode(&bytes, &moment)
     }
 
-    fn decode(bytes: &[u8], moment: &Moment) -> Option<Self> {
+    /// The snapshot in these bytes, if it speaks of this moment.
+    pub fn decode(bytes: &[u8], moment: &Moment) -> Option<Self> {
         let (covered, crc) = bytes.split_at_checked(bytes.len().checked_sub(4)?)?;
         let mut expected = Vec::new();
         moment.encode(&mut expected);
@@ -129,6 +131,16 @@ impl Snapshot {
     }
 }
 
+/// Appends an index entry.
+pub(crate) fn put_entry(out: &mut Vec<u8>, entry: Entry) {
+    let flags = if entry.has_subject() { HAS_SUBJECT } else { 0 }
+        | if entry.never_updated() { NEVER_UPDATED } else { 0 };
+    out.put_u64(entry.tag() | flags | u64::from(entry.arming()));
+    out.put_u32(entry.place().segment);
+    out.put_u32(entry.place().offset);
+    out.put_u64(entry.deadline().bits());
+}
+
 /// Writes a snapshot, piece by piece, and gives it its name at the end.
 pub(crate) struct Writer<'v> {
     vfs: &'v dyn Vfs,
@@ -162,12 +174,7 @@ impl<'v> Writer<'v> {
 
     /// Adds an index entry.
     pub fn entry(&mut self, entry: Entry) -> Result<()> {
-        let flags = if entry.has_subject() { HAS_SUBJECT } else { 0 }
-            | if entry.never_updated() { NEVER_UPDATED } else { 0 };
-        self.buffer.put_u64(entry.tag() | flags | u64::from(entry.arming()));
-        self.buffer.put_u32(entry.place().segment);
-        self.buffer.put_u32(entry.place().offset);
-        self.buffer.put_u64(entry.deadline().bits());
+        put_entry(&mut self.buffer, entry);
         self.spill(CHUNK_BYTES)
     }
 
