@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use super::{Survey, snapshot};
 use crate::error::{Error, Result};
-use crate::log::appender::{Beginning, lsn_before};
+use crate::log::appender::{Beginning, LSN_BITS, lsn_before};
 use crate::log::files::{Files, SEGMENT_BYTES_MIN, Use};
 use crate::log::header::SegmentHeader;
 use crate::log::hint::Hints;
@@ -24,6 +24,9 @@ use crate::log::roster::{Listed, Origin, Roster};
 use crate::log::segment::{Segment, number_of};
 use crate::session::Deadline;
 use crate::vfs::{self, VfsFile};
+
+/// The last opening whose LSNs fit.
+const OPENING_MAX: u64 = u64::MAX >> LSN_BITS;
 
 /// What a new opening is given besides what recovery found.
 pub(crate) struct Setup {
@@ -37,7 +40,12 @@ pub(crate) struct Setup {
 pub(crate) fn begin(survey: &mut Survey, setup: Setup) -> Result<Beginning> {
     let Setup { root, latch, segment_bytes, disk_bytes_max } = setup;
     let store = root.header();
-    let opening = survey.opening_max + 1;
+    let opening = survey.opening_max.saturating_add(1);
+    if opening > OPENING_MAX {
+        return Err(Error::invalid(
+            "the store has used up the numbers of its openings; export it and import it anew",
+        ));
+    }
     let roster = Roster::new(survey.segments.iter().map(|segment| segment.listed()).collect());
     let in_use = survey.segments.iter().map(|segment| segment.capacity).sum();
     let directory = &survey.directory;

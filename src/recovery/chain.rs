@@ -272,7 +272,8 @@ impl Link {
 
     /// Describes a hole that is damage, and whether the endings in it are known from a mark behind it.
     fn damage(&self, hole: &Hole, durable: u64, links: &[Link]) -> (Damage, Option<u64>) {
-        let lost_from = hole.lsn_before.max(self.open.header.lsn_first.saturating_sub(1)) + 1;
+        let before = hole.lsn_before.max(self.open.header.lsn_first.saturating_sub(1));
+        let lost_from = before.saturating_add(1);
         let lost_to = hole.lsn_behind.map_or(durable, |behind| behind.saturating_sub(1));
         let in_copied = hole.offset < self.open.header.copied_to;
         let repeated = !in_copied

@@ -82,7 +82,8 @@ impl Snapshot {
         let moment = Moment::new(directory.store_id, opening, chain.last_lsn, segments);
         let file = directory.vfs.open(&directory.path.join(FILE_NAME), false).ok()?;
         // Every entry speaks of a frame, and a frame is longer: what is larger than the log is no snapshot of it.
-        let log_bytes: u64 = chain.roster.iter().map(|listed| listed.end).sum::<u64>() + chain.walked_bytes;
+        let listed = chain.roster.iter().map(|listed| listed.end);
+        let log_bytes = listed.fold(chain.walked_bytes, u64::saturating_add);
         let length = file.len().ok().filter(|length| *length <= log_bytes.saturating_add(1 << 20))?;
         let mut bytes = vec![0; usize::try_from(length).ok()?];
         vfs::read_exact_at(file.as_ref(), &mut bytes, 0).ok()?;

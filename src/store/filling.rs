@@ -67,6 +67,7 @@ pub(super) fn fill(
             snapshot.subjects().for_each(|(subject, tag)| filling.subjects.attach(subject, tag));
             for segment in &survey.segments {
                 let live = snapshot.live_bytes.get(&segment.number).copied().unwrap_or(0);
+                let live = live.min(segment.frame_bytes());
                 segment.gains(usize::try_from(live).unwrap_or(usize::MAX));
             }
         }
