@@ -160,3 +160,35 @@ fn a_lost_enter_frame_brings_back_nothing() {
     println!("{:?}", store.stats().recovery);
     assert!(store.get("X").unwrap().is_none(), "X was destroyed, durably, and one bad sector brings it back");
 }
+
+/// Salvage writes a clear at the LSN behind the damage, in front of the records that were never synced, which it copies.
+/// The first of those had that same LSN: two frames in a row with one LSN were no log, so the next opening took the copy
+/// for a hole and refused, and another Salvage ended what the first had kept.
+#[test]
+fn a_record_right_behind_the_damage_is_kept_at_the_opening_after_it() {
+    let (vfs, clock) = (SimVfs::new(), ManualClock::at_ms(1_000_000));
+    let store = options(&vfs, &clock).open(DIR).unwrap();
+    let written = |data: &str| Write::new(data).idle(DAY).durability(Durability::Written);
+    store.create("X", Write::new("old").idle(DAY)).unwrap();
+    // An idle group: a mark alone, and durable.
+    while store.maintain(DAY).unwrap().more {}
+    store.flush().unwrap();
+    store.create("Y", written("right behind")).unwrap();
+    // The clock moves, so another mark says that the idle one was durable.
+    clock.advance(Duration::from_secs(5));
+    store.create("Z", written("later")).unwrap();
+    let left = vfs.fork();
+    let name = segments(&left).pop().unwrap();
+    let path = Path::new(DIR).join(&name);
+    let bytes = left.read_file(&path).unwrap();
+    let data = bytes.windows(12).position(|window| window == b"right behind").unwrap();
+    // Before the payload stand 48 bytes of its frame, and before those the 48 of the mark.
+    left.flip_bit(&path, data as u64 - 70, 0).unwrap();
+    assert!(options(&left, &clock).open(DIR).is_err(), "the mark was durable");
+    let salvaged = options(&left, &clock).recovery(Recovery::Salvage).open(DIR).unwrap();
+    let alive = |store: &Store| ["X", "Y", "Z"].map(|id| store.get(id).unwrap().is_some());
+    assert_eq!(alive(&salvaged), [false, true, true]);
+    salvaged.close().unwrap();
+    drop(salvaged);
+    assert_eq!(alive(&options(&left, &clock).open(DIR).unwrap()), [false, true, true]);
+}

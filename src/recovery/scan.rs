@@ -5,7 +5,7 @@
 //! 2. The work is bounded by the segment's size: behind a hole, candidates are tried at every 8 bytes, and the bytes
 //!    summed for them are limited, because a payload can be full of false heads.
 
-use crate::log::frame::{self, Frame, HEAD_BYTES};
+use crate::log::frame::{self, Frame, HEAD_BYTES, Kind};
 
 /// Bytes that may be summed in search of the frame behind a hole, for each byte of the segment.
 const SEARCH_FACTOR: usize = 16;
@@ -24,9 +24,25 @@ pub(crate) struct Hole {
     pub blank: bool,
 }
 
+/// The last frame that was visited.
+#[derive(Clone, Copy)]
+struct Last {
+    ordered: bool,
+    lsn: u64,
+    clears: bool,
+}
+
+impl Last {
+    fn precedes(self, frame: &Frame<'_>) -> bool {
+        let shares = self.clears && frame.kind != Kind::Clear && frame.lsn == self.lsn;
+        !self.ordered || frame.lsn > self.lsn || shares
+    }
+}
+
 /// Visits the frames in `bytes`, which stand at `start` of a segment with this salt, and returns the holes.
 ///
-/// `ordered` says that LSNs must grow from frame to frame, as in the log; one that does not is no frame of it.
+/// `ordered` says that LSNs must grow from frame to frame, as in the log; one that does not is no frame of it. Only the
+/// clear that salvage writes in front of what it copies may share its LSN with the first frame behind it.
 pub(crate) fn scan<'a>(
     bytes: &'a [u8],
     start: u64,
@@ -36,23 +52,24 @@ pub(crate) fn scan<'a>(
 ) -> Vec<Hole> {
     let mut holes = Vec::new();
     let mut search = bytes.len().saturating_mul(SEARCH_FACTOR);
-    let (mut position, mut lsn) = (0, 0);
+    let mut position = 0;
+    let mut last = Last { ordered, lsn: 0, clears: false };
     while position < bytes.len() {
         let offset = start + position as u64;
         let here = bytes.get(position..).unwrap_or_default();
-        if let Some(found) = frame::decode(here, salt, offset).filter(|frame| !ordered || frame.lsn > lsn) {
-            lsn = found.lsn;
+        if let Some(found) = frame::decode(here, salt, offset).filter(|frame| last.precedes(frame)) {
+            (last.lsn, last.clears) = (found.lsn, found.kind == Kind::Clear);
             position += found.span();
             visit(offset, found);
             continue;
         }
-        let next = find(bytes, position, start, salt, (ordered, lsn), &mut search);
+        let next = find(bytes, position, start, salt, last, &mut search);
         let behind = next.unwrap_or(bytes.len());
         let hole = bytes.get(position..behind).unwrap_or_default();
         holes.push(Hole {
             offset,
             end: start + behind as u64,
-            lsn_before: lsn,
+            lsn_before: last.lsn,
             lsn_behind: next.and_then(|at| {
                 frame::decode(bytes.get(at..)?, salt, start + at as u64).map(|frame| frame.lsn)
             }),
@@ -64,14 +81,7 @@ pub(crate) fn scan<'a>(
 }
 
 /// The position of the first valid frame behind `from`.
-fn find(
-    bytes: &[u8],
-    from: usize,
-    start: u64,
-    salt: u64,
-    (ordered, lsn): (bool, u64),
-    search: &mut usize,
-) -> Option<usize> {
+fn find(bytes: &[u8], from: usize, start: u64, salt: u64, last: Last, search: &mut usize) -> Option<usize> {
     let mut position = from + 8;
     while position + HEAD_BYTES <= bytes.len() {
         let here = bytes.get(position..)?;
@@ -79,7 +89,7 @@ fn find(
         if let Some(length) = claimed {
             *search = search.checked_sub(length)?;
             let found = frame::decode(here, salt, start + position as u64);
-            if found.is_some_and(|frame| !ordered || frame.lsn > lsn) {
+            if found.is_some_and(|frame| last.precedes(&frame)) {
                 return Some(position);
             }
         }
