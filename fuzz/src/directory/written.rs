@@ -80,17 +80,26 @@ impl Written {
         if session.version().as_u64() > durable {
             return;
         }
+        if self.lost_a_version(digest, session.version().as_u64(), files) {
+            return;
+        }
         let fate = self.judge(digest, clock_ms, durable);
         assert!(fate != Fate::Dead, "back, though it had ended at or below {durable}: {session:?}");
+    }
+
+    /// Whether a later version of the session was damaged away. A known gap, told in `DESIGN.md` under "What is not
+    /// promised": Salvage shows the older one, also where the later had shortened the deadline or changed the subject.
+    fn lost_a_version(&self, digest: Digest, lsn: u64, files: &BTreeMap<String, Vec<u8>>) -> bool {
+        self.frames.iter().any(|frame| {
+            let later = matches!(&frame.body, Body::Put(put) if put.digest == digest) && frame.lsn > lsn;
+            later && !is_there(files, &frame.file, frame.offset, &frame.bytes)
+        })
     }
 
     /// Up to where the log was durable, and at what time, by the marks and headers at its end that are still what they
     /// were. What stands behind a segment that is not announced any more tells nothing.
     fn durable(&self, files: &BTreeMap<String, Vec<u8>>) -> (u64, u64) {
-        let is_there = |file: &str, offset: u64, bytes: &[u8]| {
-            let offset = usize::try_from(offset).unwrap_or(usize::MAX);
-            files.get(file).and_then(|file| file.get(offset..offset + bytes.len())) == Some(bytes)
-        };
+        let is_there = |file: &str, offset: u64, bytes: &[u8]| is_there(files, file, offset, bytes);
         let headers = self.headers.iter().filter(|(at, bytes, _)| is_there("STORE", *at, bytes));
         let mut durable = headers.map(|(_, _, lsn)| *lsn).max().unwrap_or(0);
         let mut marks = Vec::new();
@@ -148,6 +157,12 @@ impl Written {
         }
         Fate::Alive { lsn: *lsn, deadline_ms }
     }
+}
+
+/// Whether these bytes are still what they were.
+fn is_there(files: &BTreeMap<String, Vec<u8>>, file: &str, offset: u64, bytes: &[u8]) -> bool {
+    let offset = usize::try_from(offset).unwrap_or(usize::MAX);
+    files.get(file).and_then(|file| file.get(offset..offset + bytes.len())) == Some(bytes)
 }
 
 /// The digest that a handle prints.
