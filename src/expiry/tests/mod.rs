@@ -29,6 +29,14 @@ impl Sessions {
         self.wheel.arm(short, self.next_arming, Deadline::at_ms(ms), now_ms);
     }
 
+    /// Another process, whose memory is filled from what is alive.
+    fn begin_anew(&mut self, now_ms: u64) {
+        self.wheel = Wheel::new();
+        for (short, (deadline, arming)) in &self.live {
+            self.wheel.arm(*short, *arming, *deadline, now_ms);
+        }
+    }
+
     /// A touch: extends, and leaves the wheel alone.
     fn touch(&mut self, short: u64, ms: u64) {
         if let Some((deadline, _)) = self.live.get_mut(&short) {

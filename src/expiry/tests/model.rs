@@ -1,4 +1,5 @@
-//! The wheel against a map from session to deadline, whatever is done to both.
+//! The wheel against a map from session to deadline, whatever is done to both, and whatever the clock does: it runs,
+//! jumps by decades, is set back (which a wheel never hears of), or begins anew anywhere, with the process.
 
 use super::*;
 use proptest::prelude::*;
@@ -7,6 +8,8 @@ use proptest::prelude::*;
 enum Step {
     /// A create, or a write that shortens or extends with a new arming.
     Arm(u64, u64),
+    /// The same until a moment, wherever that lies: at nought, long ago, at the end of time.
+    ArmAt(u64, u64),
     Touch(u64, u64),
     Destroy(u64),
     /// Time goes on by so much, and is asked about in one go.
@@ -14,6 +17,8 @@ enum Step {
     /// The same with a budget, and not to the end.
     Slice(u64, usize),
     Back(u64),
+    /// The process begins anew by another clock, and fills its wheel from what lives.
+    Restart(u64),
     Purge(usize),
     Soonest(usize),
 }
@@ -32,11 +37,13 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let id = || 0u64..40;
     let step = prop_oneof![
         8 => (id(), near()).prop_map(|(id, ms)| Step::Arm(id, ms)),
+        2 => (id(), span()).prop_map(|(id, ms)| Step::ArmAt(id, ms)),
         4 => (id(), near()).prop_map(|(id, ms)| Step::Touch(id, ms)),
         2 => id().prop_map(Step::Destroy),
         4 => near().prop_map(Step::Advance),
         4 => (near(), 1usize..4).prop_map(|(ms, budget)| Step::Slice(ms, budget)),
         1 => near().prop_map(Step::Back),
+        1 => span().prop_map(Step::Restart),
         2 => (0usize..20).prop_map(Step::Purge),
         2 => (0usize..20).prop_map(Step::Soonest),
     ];
@@ -85,6 +92,7 @@ proptest! {
         for step in steps {
             match step {
                 Step::Arm(id, ms) => sessions.arm(id, now.saturating_add(ms), now),
+                Step::ArmAt(id, ms) => sessions.arm(id, ms, now),
                 Step::Touch(id, ms) => sessions.touch(id, now.saturating_add(ms)),
                 Step::Destroy(id) => { sessions.live.remove(&id); }
                 Step::Advance(ms) => {
@@ -105,6 +113,10 @@ proptest! {
                         prop_assert_eq!(sessions.due(earlier, usize::MAX).dropped, 0);
                     }
                 }
+                Step::Restart(clock) => {
+                    now = clock;
+                    sessions.begin_anew(now);
+                }
                 Step::Purge(budget) => prop_assert!(sessions.purge(budget).checked <= budget),
                 Step::Soonest(limit) => prop_assert!(evict(&mut sessions, limit).checked <= limit),
             }
@@ -120,8 +132,10 @@ proptest! {
         prop_assert!(sessions.wheel.len() >= ends(&sessions) && sessions.wheel.len() <= sessions.live.len());
         let mut budgets = 0;
         let due = passed(&sessions, u64::MAX);
-        while sessions.due(u64::MAX, 1).more { budgets += 1; }
-        prop_assert!(budgets <= 8 * 40);
+        while sessions.due(u64::MAX, 1).more {
+            budgets += 1;
+            prop_assert!(budgets <= 8 * 40);
+        }
         check_expired(&mut sessions, u64::MAX, due)?;
         prop_assert_eq!(sessions.wheel.len(), 0);
     }
