@@ -264,3 +264,42 @@ fn a_full_disk_ends_no_session_that_is_in_use() {
     }
     assert!(store.get("user").unwrap().is_some(), "used every ten minutes, and gone: {touched:?}");
 }
+
+/// A touch that the full disk refused has moved the deadline in memory. The next one finds nothing to move, so it passed
+/// for one that the log need not hear of, and was acknowledged though the log was behind by hours and not by the slack.
+#[test]
+fn a_touch_after_a_refused_one_is_no_coalesced_one() {
+    let (vfs, clock) = fresh();
+    let store = options(&vfs, &clock).segment_bytes(256 << 10).at_limit(AtLimit::Reject).open(DIR).unwrap();
+    let hour = Duration::from_secs(3600);
+    store.create("user", Write::new("x").idle(hour).subject("alice")).unwrap();
+    store.flush().unwrap();
+    vfs.set_capacity(Some(used(&vfs)));
+    fill(&store, "b");
+    let mut refused = store.touch("user", 3 * hour);
+    // The segment has room for one more small frame, now and then.
+    for more in 4..40 {
+        if refused.is_err() {
+            break;
+        }
+        refused = store.touch("user", more * hour);
+    }
+    assert!(matches!(refused, Err(Error::Full(_))), "{refused:?}");
+    let promised = store.get("user").unwrap().unwrap().deadline().as_ms();
+    let again = store.touch("user", 2 * hour);
+    let slack_ms = 60_000;
+    let found = |vfs: &SimVfs| {
+        let store = options(vfs, &clock).segment_bytes(256 << 10).open(DIR).unwrap();
+        store.get("user").unwrap().unwrap().deadline().as_ms()
+    };
+    let dead = vfs.fork();
+    dead.set_capacity(None);
+    assert!(
+        again.is_err() || found(&dead) + slack_ms > promised,
+        "{again:?}, and the log knows nothing of it"
+    );
+    vfs.set_capacity(None);
+    store.maintain(DAY).unwrap();
+    assert!(found(&vfs.fork()) + slack_ms > promised, "with room again the log is told");
+    assert_eq!(store.touch("user", 2 * hour).unwrap(), Touched::Coalesced);
+}

@@ -1,13 +1,14 @@
-//! Owed endings: sessions that have ended in memory while the log had no room to say so.
+//! What is owed to the log: endings and touches that took effect in memory while it had no room to say so.
 //!
 //! Owns: what the log must still be told. Such an ending was reported as not durable; but while the process lives it holds,
 //! and it must hold afterwards too if the id is used again: a create that found a clean slate would leave the older record
 //! without anything that says it is dead. So a record for an owed id ends that very id before it, and whatever is still
-//! owed is written as soon as there is room.
+//! owed is written as soon as there is room. A touch that was refused has moved the deadline in memory all the same; until
+//! the log has caught up, no later touch of that session may pass for one that the log need not hear of.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::core::Core;
+use super::core::{Core, Found};
 use crate::error::{Error, Result};
 use crate::id::Digest;
 use crate::log::record::{Ends, Record, What};
@@ -20,6 +21,8 @@ use crate::sync::atomic::{AtomicUsize, Ordering};
 pub(crate) struct Owed {
     count: AtomicUsize,
     endings: Mutex<BTreeMap<Digest, (u64, Deadline)>>,
+    touch_count: AtomicUsize,
+    touches: Mutex<BTreeSet<Digest>>,
 }
 
 impl Owed {
@@ -48,16 +51,39 @@ impl Owed {
         }
     }
 
-    fn next(&self) -> Option<(Digest, u64, Deadline)> {
+    /// A touch has moved the deadline in memory and the log does not know.
+    pub fn add_touch(&self, digest: Digest) {
+        let mut touches = self.touches.lock();
+        touches.insert(digest);
+        self.touch_count.store(touches.len(), Ordering::Release);
+    }
+
+    /// Whether the log is behind this session's deadline by more than it may be.
+    pub fn owes_touch(&self, digest: Digest) -> bool {
+        self.touch_count.load(Ordering::Acquire) > 0 && self.touches.lock().contains(&digest)
+    }
+
+    /// The log knows the deadline again.
+    pub fn settle_touch(&self, digest: Digest) {
+        if self.touch_count.load(Ordering::Acquire) > 0 {
+            let mut touches = self.touches.lock();
+            touches.remove(&digest);
+            self.touch_count.store(touches.len(), Ordering::Release);
+        }
+    }
+
+    fn all(&self) -> (Vec<(Digest, u64, Deadline)>, Vec<Digest>) {
         let endings = self.endings.lock();
-        endings.iter().next().map(|(digest, (birth, ceiling))| (*digest, *birth, *ceiling))
+        let endings = endings.iter().map(|(digest, (birth, ceiling))| (*digest, *birth, *ceiling)).collect();
+        (endings, self.touches.lock().iter().copied().collect())
     }
 }
 
 impl Core {
-    /// Writes what is owed, as far as there is room.
+    /// Writes what is owed, as far as there is room; what comes to be owed meanwhile waits for the next time.
     pub fn pay(&self) -> Result<()> {
-        while let Some((digest, birth, ceiling)) = self.owed.next() {
+        let (endings, touches) = self.owed.all();
+        for (digest, birth, ceiling) in endings {
             let _guard = self.locks.one(digest.tag());
             self.check_open()?;
             if self.owed.ends(digest).is_none() {
@@ -69,6 +95,22 @@ impl Core {
                 Err(Error::Full(_)) => return Ok(()),
                 appended => appended.map(|_| self.owed.settle(digest))?,
             }
+        }
+        for digest in touches {
+            let _guard = self.locks.one(digest.tag());
+            self.check_open()?;
+            let touched = |found: &Found<'_>| {
+                let (base, deadline) = (found.lsn, found.entry.deadline());
+                Ok(What::Touch { digest, base, deadline })
+            };
+            if let Some(what) = self.find(digest, touched)? {
+                let now = self.watch.now();
+                match self.appender()?.append(now.settled_ms, |lsn| Record { lsn, what }) {
+                    Err(Error::Full(_)) => return Ok(()),
+                    appended => appended.map(drop)?,
+                }
+            }
+            self.owed.settle_touch(digest);
         }
         Ok(())
     }

@@ -66,6 +66,10 @@ impl Core {
             let Some(moved) = self.find(digest, |found| Ok(found.entry))? else { break };
             entry = moved;
         }
+        match &placed {
+            Ok(_) => self.owed.settle_touch(digest),
+            Err(_) => self.owed.add_touch(digest),
+        }
         count(&self.counters.touched);
         drop(guard);
         self.settle(&placed?, self.options.touch_durability)?;
@@ -80,7 +84,7 @@ impl Core {
             let before = found.entry.deadline();
             let deadline = Deadline::after(now.now_ms, idle).min(found.version.absolute).max(before);
             let step = self.slack_ms(found.version.idle_ms);
-            let log = deadline.bits() / step != before.bits() / step;
+            let log = deadline.bits() / step != before.bits() / step || self.owed.owes_touch(digest);
             Ok(Plan { entry: found.entry, lsn: found.lsn, deadline, log })
         };
         self.find(digest, plan)?.ok_or_else(|| self.unknown(digest))
