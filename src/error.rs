@@ -227,6 +227,7 @@ fn remedy(kind: io::ErrorKind) -> &'static str {
         io::ErrorKind::ReadOnlyFilesystem => {
             "; mount it writable, or open with Options::read_only to look only"
         }
+        io::ErrorKind::FileTooLarge => "; raise the limit on the length of files (ulimit -f)",
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "; free some space",
         io::ErrorKind::NotFound => "; check the path, or let the store be created there",
         _ => "; see what the system's log says of that disk",

@@ -102,12 +102,12 @@ impl<'f> Output<'f> {
     }
 
     fn flush(&mut self) -> Result<()> {
-        vfs::write_all_at(self.file.as_ref(), &self.buffer, self.flushed).map_err(|error| {
-            match error.kind() {
-                std::io::ErrorKind::StorageFull => Error::Full(Full::FileSystem),
-                _ => Error::io(format!("writing segment {}", self.listed.number), error),
-            }
-        })?;
+        vfs::write_all_at(self.file.as_ref(), &self.buffer, self.flushed).map_err(
+            |error| match vfs::is_full(&error) {
+                true => Error::Full(Full::FileSystem),
+                false => Error::io(format!("writing segment {}", self.listed.number), error),
+            },
+        )?;
         self.flushed += self.buffer.len() as u64;
         self.buffer.clear();
         Ok(())

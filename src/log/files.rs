@@ -17,7 +17,7 @@ use crate::error::{Error, Full, Result};
 use crate::options::ReadMode;
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use crate::vfs::{Vfs, VfsFile};
+use crate::vfs::{self, Vfs, VfsFile};
 
 /// The smallest segment of the log.
 pub(crate) const SEGMENT_BYTES_MIN: u64 = 256 << 10;
@@ -130,11 +130,9 @@ impl Files {
             return Err(Error::Full(Full::DiskBytes));
         }
         let tmp = self.directory.join(format!("{number:08}.tmp"));
-        let failed = |error: std::io::Error| match error.kind() {
-            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
-                Error::Full(Full::FileSystem)
-            }
-            _ => Error::io(format!("creating {}", tmp.display()), error),
+        let failed = |error: std::io::Error| match vfs::is_full(&error) {
+            true => Error::Full(Full::FileSystem),
+            false => Error::io(format!("creating {}", tmp.display()), error),
         };
         let file = self.vfs.create(&tmp).map_err(failed)?;
         let mut allocated = file.allocate(capacity);

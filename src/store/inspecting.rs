@@ -203,9 +203,9 @@ impl Core {
         if end.is_none() && vfs.hard_link(&from, &to).is_ok() {
             return Ok(());
         }
-        let failed = |error: std::io::Error| match error.kind() {
-            std::io::ErrorKind::StorageFull => Error::Full(Full::FileSystem),
-            _ => Error::io(format!("copying {name} to {}", destination.display()), error),
+        let failed = |error: std::io::Error| match vfs::is_full(&error) {
+            true => Error::Full(Full::FileSystem),
+            false => Error::io(format!("copying {name} to {}", destination.display()), error),
         };
         let file = vfs.create(&to).map_err(failed)?;
         let length = segment.file.len().map_err(failed)?;

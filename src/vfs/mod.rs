@@ -99,6 +99,12 @@ pub trait Vfs: Send + Sync {
     fn identity(&self, directory: &Path) -> io::Result<(u64, u64)>;
 }
 
+/// Whether there was no room for it: on the disk, in a quota, or in a file that may not be that long.
+pub(crate) fn is_full(error: &io::Error) -> bool {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
+}
+
 /// Reads exactly `buffer.len()` bytes at `offset`, across short reads and interrupts.
 ///
 /// # Errors
