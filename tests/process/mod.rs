@@ -22,6 +22,7 @@ pub mod dice;
 pub mod expected;
 pub mod notes;
 pub mod protocol;
+pub mod small;
 pub mod supervisor;
 
 /// When a test begins: its seed, printed so that a failure can be tried again with the same choices.
