@@ -18,6 +18,8 @@ pub(crate) const FILE_NAME: &str = "LOCK";
 
 /// How often a lock that is waited for is tried.
 const TRY_EVERY: Duration = Duration::from_millis(20);
+/// How long those who only look are put up with: one after the other, each for a moment.
+const LOOKS: Duration = Duration::from_secs(10);
 /// How long a holder that is this very process is waited for: it is closing.
 const OWN_CLOSE: Duration = Duration::from_secs(10);
 
@@ -32,6 +34,11 @@ impl DirectoryLock {
         let file = open_or_create(vfs, &path).map_err(failed)?;
         let began = Instant::now();
         while !file.try_lock().map_err(failed)? {
+            if !file.is_locked().map_err(failed)? && began.elapsed() < LOOKS {
+                // Nobody has it: somebody was looking who does, for a moment, and may be again.
+                std::thread::yield_now();
+                continue;
+            }
             let holder = read_holder(file.as_ref(), directory);
             let own = holder.pid == Some(std::process::id());
             if began.elapsed() >= if own { wait.max(OWN_CLOSE) } else { wait } {
@@ -46,7 +53,7 @@ impl DirectoryLock {
         Ok(Self(file))
     }
 
-    /// Who holds the store, if anybody does. Takes nothing, for longer than a moment.
+    /// Who holds the store, if anybody does. Keeps nobody from taking it.
     pub fn holder(vfs: &dyn Vfs, directory: &Path) -> Result<Option<Holder>> {
         let path = directory.join(FILE_NAME);
         let failed = |error| Error::io(format!("reading {}", path.display()), error);
@@ -55,8 +62,8 @@ impl DirectoryLock {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(failed(error)),
         };
-        let free = file.try_lock().map_err(failed)?;
-        Ok((!free).then(|| read_holder(file.as_ref(), directory)))
+        let held = file.is_locked().map_err(failed)?;
+        Ok(held.then(|| read_holder(file.as_ref(), directory)))
     }
 }
 

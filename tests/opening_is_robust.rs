@@ -110,3 +110,27 @@ fn a_log_that_lost_its_end_after_a_clean_close_is_damage() {
         assert!(matches!(opened, Err(sessile::Error::Corrupt(_))), "cut: {cut}, {opened:?}");
     }
 }
+
+/// Who opens for reading only asks whether somebody holds the store, and took the lock for that, for a moment. A server
+/// that started in this moment was told that the store is locked, by whoever had held it last.
+#[test]
+fn looking_on_keeps_no_server_from_starting() {
+    let dir = tempfile::tempdir().unwrap();
+    let open = || Options::new().manual_maintenance(true).open(dir.path());
+    open().unwrap().create("X", Write::new("x")).unwrap();
+    let path = dir.path().join("LOCK");
+    std::fs::write(&path, "1\nanother host\n0\n").unwrap();
+    // The lock as somebody has it who looks, and takes his time.
+    let looking = std::fs::File::open(path).unwrap();
+    looking.try_lock_shared().unwrap();
+    let opened = std::thread::scope(|scope| {
+        let server = scope.spawn(open);
+        std::thread::park_timeout(Duration::from_millis(50));
+        let look = Options::new().read_only(true).open(dir.path()).unwrap();
+        assert!(look.holder().is_none(), "who looks is no holder, not even for another one");
+        looking.unlock().unwrap();
+        server.join().unwrap()
+    });
+    assert!(opened.is_ok(), "{opened:?}");
+    assert!(Options::new().read_only(true).open(dir.path()).unwrap().holder().is_some());
+}

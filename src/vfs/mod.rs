@@ -57,6 +57,12 @@ pub trait VfsFile: Send + Sync {
     /// Takes the exclusive lock on this file; `false` when another open file has it, in whatever process.
     /// It is held until this handle is dropped.
     fn try_lock(&self) -> io::Result<bool>;
+
+    /// Whether another open file has the lock. A file system that can tell without taking it does so, so that who wants
+    /// it in that moment gets it; otherwise it is taken until this handle is dropped.
+    fn is_locked(&self) -> io::Result<bool> {
+        self.try_lock().map(|taken| !taken)
+    }
 }
 
 /// A file system: names and files. Paths are absolute or relative as the caller gave them.

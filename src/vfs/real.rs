@@ -165,6 +165,16 @@ impl VfsFile for RealFile {
             Err(TryLockError::Error(error)) => Err(error),
         }
     }
+
+    /// Takes it shared for a moment: that excludes nobody who looks too, and who wants it for himself can see by the same
+    /// means that nobody has it.
+    fn is_locked(&self) -> io::Result<bool> {
+        match self.file.try_lock_shared() {
+            Ok(()) => self.file.unlock().map(|()| false),
+            Err(TryLockError::WouldBlock) => Ok(true),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
 }
 
 impl RealFile {
