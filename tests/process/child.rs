@@ -125,27 +125,28 @@ pub fn run() {
         Err(error) => return tell(&Line::Event(format!("not opened: {error}"))),
     };
     look(&store, orders.threads);
-    std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..orders.threads)
-            .map(|me| {
-                scope.spawn({
-                    let (store, orders) = (&store, &orders);
-                    move || work(store, orders, me)
-                })
-            })
-            .collect();
-        if !orders.manual {
-            while workers.iter().any(|worker| !worker.is_finished()) {
-                maintain(&store);
-                std::thread::park_timeout(Duration::from_millis(2));
-            }
-        }
-    });
+    if orders.manual {
+        work(&store, &orders, 0);
+    } else {
+        work_together(&store, &orders);
+    }
     tell(&Line::Closing);
     match store.close() {
         Ok(()) => tell(&Line::Closed),
         Err(error) => tell(&Line::Event(format!("not closed: {error}"))),
     }
+}
+
+/// Threads that work, and one that maintains as long as they do.
+fn work_together(store: &Store, orders: &Orders) {
+    std::thread::scope(|scope| {
+        let start = |me| scope.spawn(move || work(store, orders, me));
+        let workers: Vec<_> = (0..orders.threads).map(start).collect();
+        while workers.iter().any(|worker| !worker.is_finished()) {
+            maintain(store);
+            std::thread::park_timeout(Duration::from_millis(2));
+        }
+    });
 }
 
 fn maintain(store: &Store) {
