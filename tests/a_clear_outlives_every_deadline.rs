@@ -2,42 +2,18 @@
 #![cfg(feature = "simulation")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
-use sessile::vfs::{SimVfs, Vfs};
-use sessile::{Durability, ManualClock, Options, Store, Touched, Write};
-use std::path::Path;
-use std::sync::Arc;
+#[path = "common/hazard.rs"]
+mod hazard;
+
+use hazard::{DIR, roll};
+use sessile::vfs::SimVfs;
+use sessile::{ManualClock, Options, Touched, Write};
 use std::time::Duration;
 
-const DIR: &str = "/store";
 const START: u64 = 1_200_000_000;
 
 fn options(vfs: &SimVfs, clock: &ManualClock) -> Options {
-    Options::new()
-        .vfs(Arc::new(vfs.clone()))
-        .clock(Arc::new(clock.clone()))
-        .manual_maintenance(true)
-        .touch_slack(Duration::from_secs(600))
-        .segment_bytes(64 << 10)
-        .disk_bytes_max(64 << 20)
-}
-
-fn segments(vfs: &SimVfs) -> Vec<String> {
-    let mut names: Vec<_> =
-        vfs.list(Path::new(DIR)).unwrap().into_iter().filter(|n| n.ends_with(".seg")).collect();
-    names.sort();
-    names
-}
-
-fn roll(store: &Store, vfs: &SimVfs, tag: &str, life: Duration) {
-    let before = segments(vfs).len();
-    for n in 0.. {
-        let write = Write::new(vec![7; 8 << 10]).idle(life).durability(Durability::Written);
-        store.create(format!("{tag}{n}"), write).unwrap();
-        if segments(vfs).len() > before {
-            break;
-        }
-    }
-    store.flush().unwrap();
+    hazard::options(vfs, clock).touch_slack(Duration::from_secs(600))
 }
 
 /// A touch that was only coalesced is in memory and, by way of the snapshot, in the memory of the next opening, whose

@@ -2,25 +2,16 @@
 #![cfg(feature = "simulation")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
+#[path = "common/hazard.rs"]
+mod hazard;
+
+use hazard::{DAY, DIR, fresh, written};
 use sessile::vfs::SimVfs;
-use sessile::{AtLimit, Durability, Error, ManualClock, Options, Store, Write};
-use std::sync::Arc;
+use sessile::{AtLimit, Error, ManualClock, Options, Store};
 use std::time::Duration;
 
-const DIR: &str = "/store";
-const DAY: Duration = Duration::from_secs(24 * 3600);
-
 fn options(vfs: &SimVfs, clock: &ManualClock) -> Options {
-    Options::new()
-        .vfs(Arc::new(vfs.clone()))
-        .clock(Arc::new(clock.clone()))
-        .manual_maintenance(true)
-        .segment_bytes(256 << 10)
-        .disk_bytes_max(2 << 20)
-}
-
-fn written(bytes: usize) -> Write {
-    Write::new(vec![7; bytes]).idle(DAY).durability(Durability::Written)
+    hazard::options(vfs, clock).segment_bytes(256 << 10).disk_bytes_max(2 << 20)
 }
 
 fn state(store: &Store) -> String {
@@ -34,7 +25,7 @@ fn state(store: &Store) -> String {
 /// Anonymous sessions without end, at the limit: some are evicted, and the store goes on.
 #[test]
 fn evicting_at_the_disk_limit_goes_on() {
-    let (vfs, clock) = (SimVfs::new(), ManualClock::at_ms(1_000_000));
+    let (vfs, clock) = fresh();
     let store = options(&vfs, &clock).open(DIR).unwrap();
     let mut refused_in_a_row = 0;
     let mut worst = 0;
@@ -57,7 +48,7 @@ fn evicting_at_the_disk_limit_goes_on() {
 /// Full of sessions, rejecting; then most of them are destroyed. Maintenance must make room of that.
 #[test]
 fn destroying_makes_room_again() {
-    let (vfs, clock) = (SimVfs::new(), ManualClock::at_ms(1_000_000));
+    let (vfs, clock) = fresh();
     let store = options(&vfs, &clock).at_limit(AtLimit::Reject).open(DIR).unwrap();
     let mut ids = Vec::new();
     while store.create(format!("{}", ids.len()), written(400)).is_ok() {
@@ -87,7 +78,7 @@ fn destroying_makes_room_again() {
 /// needs room for a mark and a frame, and the evictions have left none.
 #[test]
 fn a_store_whose_sessions_have_all_expired_has_room() {
-    let (vfs, clock) = (SimVfs::new(), ManualClock::at_ms(1_000_000));
+    let (vfs, clock) = fresh();
     let store = options(&vfs, &clock).open(DIR).unwrap();
     for n in 0..10_000 {
         let _ = store.create(format!("{n}"), written(400));

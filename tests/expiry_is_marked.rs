@@ -2,26 +2,19 @@
 #![cfg(feature = "simulation")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
-use sessile::vfs::SimVfs;
-use sessile::{ManualClock, Options, Write};
-use std::sync::Arc;
-use std::time::Duration;
+#[path = "common/hazard.rs"]
+mod hazard;
 
-const DIR: &str = "/store";
+use hazard::{DIR, fresh, options};
+use sessile::Write;
+use std::time::Duration;
 
 /// A session that an operation, and not the reaper, finds expired is taken out of memory without a mark: maintenance
 /// has nothing to reap, so the log never learns what time it is.
 #[test]
 fn an_expiry_met_by_a_destroy_leaves_a_clock_mark() {
-    let (vfs, clock) = (SimVfs::new(), ManualClock::at_ms(1_000_000));
-    let options = |vfs: &SimVfs| {
-        Options::new()
-            .vfs(Arc::new(vfs.clone()))
-            .clock(Arc::new(clock.clone()))
-            .manual_maintenance(true)
-            .disk_bytes_max(1 << 30)
-    };
-    let store = options(&vfs).open(DIR).unwrap();
+    let (vfs, clock) = fresh();
+    let store = options(&vfs, &clock).open(DIR).unwrap();
     store.create("X", Write::new("x").idle(Duration::from_secs(10))).unwrap();
     store.create("Y", Write::new("y").idle(Duration::from_secs(86_400))).unwrap();
     store.maintain(Duration::from_secs(60)).unwrap();
@@ -33,6 +26,6 @@ fn an_expiry_met_by_a_destroy_leaves_a_clock_mark() {
     store.flush().unwrap();
     let vfs = vfs.fork();
     clock.set_wall_ms(1_005_000);
-    let store = options(&vfs).open(DIR).unwrap();
+    let store = options(&vfs, &clock).open(DIR).unwrap();
     assert!(store.get("X").unwrap().is_none(), "X had expired for an hour, and the log was flushed");
 }

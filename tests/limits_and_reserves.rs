@@ -2,34 +2,22 @@
 #![cfg(feature = "simulation")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
+#[path = "common/hazard.rs"]
+mod hazard;
+
+use hazard::{DAY, DIR, fresh, segments, written};
 use sessile::vfs::{CallKind, Fault, SimVfs, Times, Vfs};
 use sessile::{AtLimit, Durability, Error, Full, ManualClock, Options, Store, Touched, Write};
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
-const DIR: &str = "/store";
-const DAY: Duration = Duration::from_secs(24 * 3600);
-
 fn options(vfs: &SimVfs, clock: &ManualClock) -> Options {
-    Options::new()
-        .vfs(Arc::new(vfs.clone()))
-        .clock(Arc::new(clock.clone()))
-        .manual_maintenance(true)
-        .disk_bytes_max(256 << 20)
-}
-
-fn fresh() -> (SimVfs, ManualClock) {
-    (SimVfs::new(), ManualClock::at_ms(1_000_000))
+    hazard::options(vfs, clock).segment_bytes(64 << 20).disk_bytes_max(256 << 20)
 }
 
 fn used(vfs: &SimVfs) -> u64 {
     let names = vfs.list(Path::new(DIR)).unwrap();
     names.iter().map(|n| vfs.open(&Path::new(DIR).join(n), false).unwrap().allocated_bytes().unwrap()).sum()
-}
-
-fn written(bytes: usize) -> Write {
-    Write::new(vec![7; bytes]).idle(DAY).durability(Durability::Written)
 }
 
 /// Fills the segment at the end of the log up to its reserve.
@@ -190,10 +178,6 @@ fn an_undurable_ending_holds_after_the_id_was_used_again() {
         store.get("X").unwrap().is_none(),
         "X, whose second life was ended durably, is back in its first"
     );
-}
-
-fn segments(vfs: &SimVfs) -> Vec<String> {
-    vfs.list(Path::new(DIR)).unwrap().into_iter().filter(|n| n.ends_with(".seg")).collect()
 }
 
 /// Sessions that never expire leave 64 bytes for ever, each, though nothing older is left that they could shadow.

@@ -2,40 +2,20 @@
 #![cfg(feature = "simulation")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
-use sessile::vfs::{CallKind, Fault, SimVfs, Times, Vfs};
-use sessile::{Durability, Error, ManualClock, Options, Write};
+#[path = "common/hazard.rs"]
+mod hazard;
+
+use hazard::{DAY, DIR, fresh, options, segments, written};
+use sessile::vfs::{CallKind, Fault, Times};
+use sessile::{Error, Write};
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
-
-const DIR: &str = "/store";
-const DAY: Duration = Duration::from_secs(24 * 3600);
-
-fn options(vfs: &SimVfs, clock: &ManualClock) -> Options {
-    Options::new()
-        .vfs(Arc::new(vfs.clone()))
-        .clock(Arc::new(clock.clone()))
-        .manual_maintenance(true)
-        .segment_bytes(64 << 10)
-        .disk_bytes_max(64 << 20)
-}
-
-fn segments(vfs: &SimVfs) -> Vec<String> {
-    let mut names: Vec<_> =
-        vfs.list(Path::new(DIR)).unwrap().into_iter().filter(|n| n.ends_with(".seg")).collect();
-    names.sort();
-    names
-}
-
-fn written(bytes: usize) -> Write {
-    Write::new(vec![7; bytes]).idle(DAY).durability(Durability::Written)
-}
 
 /// One read fails while expired sessions are reaped: all others of that slice have left the wheel already, and stay
 /// in memory, in `len` and on the disk until the store is opened again.
 #[test]
 fn one_failed_read_keeps_no_expired_session() {
-    let (vfs, clock) = (SimVfs::new(), ManualClock::at_ms(1_000_000));
+    let (vfs, clock) = fresh();
     let store = options(&vfs, &clock).open(DIR).unwrap();
     for n in 0..100 {
         store.create(format!("{n}"), Write::new("x").idle(Duration::from_secs(10))).unwrap();
@@ -55,7 +35,7 @@ fn one_failed_read_keeps_no_expired_session() {
 /// fails for a moment (EMFILE, EIO): the segment is taken for one that never was, and removed.
 #[test]
 fn a_failed_open_of_the_next_segment_loses_nothing() {
-    let (vfs, clock) = (SimVfs::new(), ManualClock::at_ms(1_000_000));
+    let (vfs, clock) = fresh();
     let store = options(&vfs, &clock).open(DIR).unwrap();
     let mut ids = Vec::new();
     while segments(&vfs).len() < 2 {
@@ -81,12 +61,12 @@ fn a_failed_open_of_the_next_segment_loses_nothing() {
 /// reclaimed any more.
 #[test]
 fn one_unreadable_segment_stops_no_other_from_being_reclaimed() {
-    let (vfs, clock) = (SimVfs::new(), ManualClock::at_ms(1_000_000));
+    let (vfs, clock) = fresh();
     let store = options(&vfs, &clock).open(DIR).unwrap();
     let mut ids = Vec::new();
     while segments(&vfs).len() < 12 {
         let id = format!("{}", ids.len());
-        store.create(&id, Write::new(vec![7; 3000]).idle(DAY).durability(Durability::Written)).unwrap();
+        store.create(&id, written(3000)).unwrap();
         ids.push(id);
     }
     store.flush().unwrap();
@@ -112,7 +92,7 @@ fn one_unreadable_segment_stops_no_other_from_being_reclaimed() {
 /// A damaged record of one anonymous session makes creates of other ids fail as `Corrupt` at the session limit.
 #[test]
 fn a_damaged_session_makes_no_other_create_fail() {
-    let (vfs, clock) = (SimVfs::new(), ManualClock::at_ms(1_000_000));
+    let (vfs, clock) = fresh();
     let store = options(&vfs, &clock).sessions_max(100).open(DIR).unwrap();
     for n in 0..100 {
         store
@@ -131,7 +111,7 @@ fn a_damaged_session_makes_no_other_create_fail() {
 /// allocated segment under its final name, which counts against the limit and is removed by nobody.
 #[test]
 fn failed_creations_leave_no_segments() {
-    let (vfs, clock) = (SimVfs::new(), ManualClock::at_ms(1_000_000));
+    let (vfs, clock) = fresh();
     let store = options(&vfs, &clock).open(DIR).unwrap();
     vfs.fail(CallKind::SyncDir, 1, Fault::Eio, Times::Forever);
     for n in 0..300 {

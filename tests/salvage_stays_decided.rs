@@ -1,65 +1,28 @@
 //! What Salvage decides must stay decided (P2, rules 12 and 14).
 #![cfg(feature = "simulation")]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::unreachable,
-    missing_docs
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
-use sessile::vfs::{SimVfs, Vfs};
-use sessile::{Durability, ManualClock, Options, Recovery, Store, Write};
+#[path = "common/hazard.rs"]
+mod hazard;
+
+use hazard::{DAY, DIR, fresh, options, roll, segments};
+use sessile::vfs::Vfs;
+use sessile::{Recovery, Write};
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
-
-const DIR: &str = "/store";
-const DAY: Duration = Duration::from_secs(24 * 3600);
-
-fn options(vfs: &SimVfs, clock: &ManualClock) -> Options {
-    Options::new()
-        .vfs(Arc::new(vfs.clone()))
-        .clock(Arc::new(clock.clone()))
-        .manual_maintenance(true)
-        .segment_bytes(64 << 10)
-        .disk_bytes_max(64 << 20)
-}
-
-fn segments(vfs: &SimVfs) -> Vec<String> {
-    let mut names: Vec<_> =
-        vfs.list(Path::new(DIR)).unwrap().into_iter().filter(|n| n.ends_with(".seg")).collect();
-    names.sort();
-    names
-}
-
-/// Fills the tail until the log goes on in another segment.
-fn roll(store: &Store, vfs: &SimVfs, tag: &str) -> Vec<String> {
-    let before = segments(vfs);
-    for n in 0.. {
-        let write = Write::new(vec![7; 8 << 10]).idle(30 * DAY).durability(Durability::Written);
-        store.create(format!("{tag}{n}"), write).unwrap();
-        if segments(vfs).len() > before.len() {
-            store.flush().unwrap();
-            return segments(vfs);
-        }
-    }
-    unreachable!()
-}
 
 /// X is created in the first segment and destroyed, durably, in the second; the second is lost. Salvage rightly does
 /// not show X. But it writes a roster without the lost segment and keeps nothing of its verdict, so the opening
 /// after it, also a strict one, knows of no damage and shows X again.
 #[test]
 fn what_salvage_ended_stays_ended_at_the_opening_after_it() {
-    let (vfs, clock) = (SimVfs::new(), ManualClock::at_ms(1_000_000));
+    let (vfs, clock) = fresh();
     let store = options(&vfs, &clock).open(DIR).unwrap();
     store.create("X", Write::new("old").idle(30 * DAY)).unwrap();
-    let names = roll(&store, &vfs, "a");
+    let names = roll(&store, &vfs, "a", 30 * DAY);
     assert!(store.destroy("X").unwrap());
     let lost = names.last().unwrap().clone();
-    roll(&store, &vfs, "b");
+    roll(&store, &vfs, "b", 30 * DAY);
     store.create("later", "y").unwrap();
     let vfs = vfs.fork();
     vfs.remove_file(&Path::new(DIR).join(&lost)).unwrap();
@@ -80,10 +43,10 @@ fn what_salvage_ended_stays_ended_at_the_opening_after_it() {
 /// One flipped bit in the header of the root segment: Salvage trusts nothing below it, but puts the files aside.
 #[test]
 fn salvage_puts_aside_what_it_cannot_use() {
-    let (vfs, clock) = (SimVfs::new(), ManualClock::at_ms(1_000_000));
+    let (vfs, clock) = fresh();
     let store = options(&vfs, &clock).open(DIR).unwrap();
     store.create("X", Write::new("precious").idle(30 * DAY)).unwrap();
-    let names = roll(&store, &vfs, "a");
+    let names = roll(&store, &vfs, "a", 30 * DAY);
     store.create("later", "y").unwrap();
     let vfs = vfs.fork();
     vfs.flip_bit(&Path::new(DIR).join(names.last().unwrap()), 40, 1).unwrap();
@@ -97,10 +60,10 @@ fn salvage_puts_aside_what_it_cannot_use() {
 /// After a clean close with a snapshot, Salvage refuses to open where a listed file is missing.
 #[test]
 fn salvage_opens_although_a_snapshot_is_there() {
-    let (vfs, clock) = (SimVfs::new(), ManualClock::at_ms(1_000_000));
+    let (vfs, clock) = fresh();
     let store = options(&vfs, &clock).open(DIR).unwrap();
     store.create("X", Write::new("old").idle(30 * DAY)).unwrap();
-    let names = roll(&store, &vfs, "a");
+    let names = roll(&store, &vfs, "a", 30 * DAY);
     store.create("later", "y").unwrap();
     store.close().unwrap();
     drop(store);
@@ -113,17 +76,17 @@ fn salvage_opens_although_a_snapshot_is_there() {
 /// the hole is called harmless; but the output, with the stubs that nothing else holds, is off the roster.
 #[test]
 fn a_lost_enter_frame_brings_back_nothing() {
-    let (vfs, clock) = (SimVfs::new(), ManualClock::at_ms(1_000_000));
+    let (vfs, clock) = fresh();
     let store = options(&vfs, &clock).open(DIR).unwrap();
     store.create("X", Write::new("old").idle(30 * DAY)).unwrap();
-    roll(&store, &vfs, "a");
+    roll(&store, &vfs, "a", 30 * DAY);
     assert!(store.destroy("X").unwrap());
-    let before = roll(&store, &vfs, "b");
+    let before = roll(&store, &vfs, "b", 30 * DAY);
     // The second segment becomes garbage, but for the stub of X; the first stays whole.
     for n in 0..100 {
         let _ = store.destroy(format!("b{n}")).unwrap();
     }
-    roll(&store, &vfs, "c");
+    roll(&store, &vfs, "c", 30 * DAY);
     let tail_before: Vec<_> = segments(&vfs)
         .into_iter()
         .map(|n| (n.clone(), vfs.read_file(&Path::new(DIR).join(&n)).unwrap()))

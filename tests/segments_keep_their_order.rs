@@ -2,14 +2,16 @@
 #![cfg(feature = "simulation")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
+#[path = "common/hazard.rs"]
+mod hazard;
+
+use hazard::DIR;
 use sessile::vfs::{Map, SimVfs, Vfs, VfsFile};
-use sessile::{Durability, ManualClock, Options, Store, Write};
+use sessile::{Durability, ManualClock, Store, Write};
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-
-const DIR: &str = "/store";
 
 #[derive(PartialEq, Clone, Copy)]
 enum Op {
@@ -119,18 +121,10 @@ struct Machine {
     store: Store,
 }
 
-fn options(vfs: &SimVfs, hooks: &Hooks, clock: &ManualClock) -> Options {
-    Options::new()
-        .vfs(Arc::new(Hooked(vfs.clone(), Arc::clone(hooks))))
-        .clock(Arc::new(clock.clone()))
-        .manual_maintenance(true)
-        .segment_bytes(256 << 10)
-        .disk_bytes_max(64 << 20)
-}
-
 fn machine() -> Machine {
-    let (vfs, clock, hooks) = (SimVfs::new(), ManualClock::at_ms(1_000_000), Hooks::default());
-    let store = options(&vfs, &hooks, &clock).open(DIR).unwrap();
+    let ((vfs, clock), hooks) = (hazard::fresh(), Hooks::default());
+    let hooked = Arc::new(Hooked(vfs.clone(), Arc::clone(&hooks)));
+    let store = hazard::options_on(hooked, &clock).segment_bytes(256 << 10).open(DIR).unwrap();
     for n in 0..60 {
         store.create(format!("half{n}"), Write::new(vec![7; 3000])).unwrap();
     }
