@@ -18,6 +18,8 @@ pub(crate) const FILE_NAME: &str = "LOCK";
 
 /// How often a lock that is waited for is tried.
 const TRY_EVERY: Duration = Duration::from_millis(20);
+/// How soon a lock that nobody has is tried again.
+const LOOK_AGAIN: Duration = Duration::from_micros(100);
 /// How long those who only look are put up with: one after the other, each for a moment.
 const LOOKS: Duration = Duration::from_secs(10);
 /// How long a holder that is this very process is waited for: it is closing.
@@ -36,7 +38,7 @@ impl DirectoryLock {
         while !file.try_lock().map_err(failed)? {
             if !file.is_locked().map_err(failed)? && began.elapsed() < LOOKS {
                 // Nobody has it: somebody was looking who does, for a moment, and may be again.
-                std::thread::yield_now();
+                pause(LOOK_AGAIN);
                 continue;
             }
             let holder = read_holder(file.as_ref(), directory);

@@ -205,8 +205,6 @@ fn a_limit_on_the_length_of_files_is_met_like_a_full_disk() {
         assert!(end.status.code().is_none(), "{:?}", end.status);
     }
     last_look(&path, &mut expected, seed.wrapping_add(9));
-    let longest =
-        std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().metadata().unwrap().len()).max();
     say(&format!(
         "a limit of 300 KiB a file: {} calls acknowledged, {} refused",
         expected.counts.acknowledged, expected.counts.full
