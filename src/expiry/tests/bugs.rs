@@ -5,7 +5,7 @@
 //! (1), a level chosen one slot too far (2), a firing that ends at the first entry that lives (3), a horizon of 2^36 ms for
 //! a deadline or for the wheel's age (4), nothing behind or at the hand (5), moments compared as 32 or as 47 signed bits
 //! (6), a step of time narrowed (7), the end of a slot told for its start (8), an entry taken out before its callback (9),
-//! no budget or no backlog (10), a tolerance of a millisecond (11), an arming that loses eight or all bits (12), time that
+//! no budget or no backlog (10), a tolerance of a millisecond (11), an arming that loses half or all of its bits (12), time that
 //! goes back (13), a next moment of now or an entry put back to now (14), clearing that keeps the time or the entries (15).
 
 use super::*;
@@ -208,7 +208,7 @@ fn b11_a_deadline_that_moves_by_a_millisecond_still_fires() {
 }
 
 /// moka #527: an entry that spoke of a node freed long ago, and then a generation that lost its bits. Stale entries are
-/// harmless here, all sixteen bits of an arming come back, and a shortened deadline is honoured by the second entry that
+/// harmless here, every bit of an arming comes back, and a shortened deadline is honoured by the second entry that
 /// it gets.
 #[test]
 fn b12_a_stale_entry_ends_nothing_and_a_shortened_deadline_is_kept() {
@@ -223,13 +223,17 @@ fn b12_a_stale_entry_ends_nothing_and_a_shortened_deadline_is_kept() {
     assert_eq!(sessions.expire(NOW + 9_000), [1]);
     assert_eq!(sessions.wheel.len(), 0);
     let mut seen = Vec::new();
-    (0..16).for_each(|bit| sessions.wheel.arm(bit, 1 << bit, Deadline::at_ms(NOW + 20_000), NOW));
+    (0..u64::from(u8::BITS))
+        .for_each(|bit| sessions.wheel.arm(bit, 1 << bit, Deadline::at_ms(NOW + 20_000), NOW));
     sessions.wheel.due(NOW + 20_000, usize::MAX, |short, arming| {
         seen.push((short, arming));
         Verdict::Gone
     });
     seen.sort_unstable();
-    assert!(seen.into_iter().eq((0..16).map(|bit| (bit, 1 << bit))), "all of an arming comes back");
+    assert!(
+        seen.into_iter().eq((0..u64::from(u8::BITS)).map(|bit| (bit, 1 << bit))),
+        "all of an arming comes back"
+    );
 }
 
 /// Caffeine d01b0b175: a clock that went back was compared wrongly. Here an earlier moment does nothing.
