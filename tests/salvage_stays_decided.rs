@@ -7,7 +7,7 @@ mod hazard;
 
 use hazard::{DAY, DIR, fresh, options, roll, segments};
 use sessile::vfs::Vfs;
-use sessile::{Recovery, Write};
+use sessile::{Durability, ManualClock, Recovery, Store, Write};
 use std::path::Path;
 use std::time::Duration;
 
@@ -129,7 +129,7 @@ fn a_lost_enter_frame_brings_back_nothing() {
 /// for a hole and refused, and another Salvage ended what the first had kept.
 #[test]
 fn a_record_right_behind_the_damage_is_kept_at_the_opening_after_it() {
-    let (vfs, clock) = (SimVfs::new(), ManualClock::at_ms(1_000_000));
+    let (vfs, clock) = fresh();
     let store = options(&vfs, &clock).open(DIR).unwrap();
     let written = |data: &str| Write::new(data).idle(DAY).durability(Durability::Written);
     store.create("X", Write::new("old").idle(DAY)).unwrap();
@@ -159,7 +159,7 @@ fn a_record_right_behind_the_damage_is_kept_at_the_opening_after_it() {
 /// What a version says can be what ends its session: a shorter deadline, or the user who is then logged out. When just that
 /// version is damaged away, the one before it is anonymous, or lives longer. Marks repeat endings, and these are none.
 fn without_its_last_version(last: Write, end: impl Fn(&Store, &ManualClock)) -> bool {
-    let (vfs, clock) = (SimVfs::new(), ManualClock::at_ms(1_000_000));
+    let (vfs, clock) = fresh();
     let store = options(&vfs, &clock).open(DIR).unwrap();
     store.create("X", Write::new("before").idle(DAY)).unwrap();
     store.update("X", last).unwrap();
