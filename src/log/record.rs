@@ -8,7 +8,7 @@
 //!   │ 16            │ 6      │ 6      │ 3   │1 │ 8     │ 6        │ 2       │ 16      │ 22   │ 2+n     │         │
 //!   └───────────────┴────────┴────────┴─────┴──┴───────┴──────────┴─────────┴─────────┴──────┴─────────┴─────────┘
 //! ```
-//! At most 64 bytes with the frame, unless a subject, a rotated id or a kept id is there.
+//! At most 64 bytes with the frame, unless a subject, an ended id or a kept id is there.
 //! Owns: this layout. Invariants (the design's rules 3 to 6; `model.py` executes them):
 //! 1. `birth` is the LSN of the create that began the session; absent, it is the record's own LSN.
 //! 2. `ceiling` is at least the largest deadline that any version since birth had; absent, it is the deadline.
@@ -32,7 +32,7 @@ const RESERVED: u8 = 0b1100_0000;
 const IDLE_MANTISSA_BITS: u32 = 19;
 const CEILING_MANTISSA_BITS: u32 = 11;
 
-/// What a rotate ends, in the record that begins the new id.
+/// What a rotate ends, in the record that begins the new id; or what a version ends of those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Ends {
     pub digest: Digest,
@@ -170,7 +170,7 @@ impl<'a> Record<'a> {
     /// Whether it ends a session, so that it must stand twice and has the reserve to draw on.
     pub fn is_ending(&self) -> bool {
         match self.what {
-            What::Put(version) => version.ends.is_some(),
+            What::Put(version) => version.ends.is_some_and(|ends| ends.digest != version.digest),
             What::Touch { .. } => false,
             What::Stub { .. } | What::Revoke { .. } | What::Clear { .. } => true,
         }

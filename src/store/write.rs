@@ -47,6 +47,14 @@ impl Before {
             data: if with_data { found.version.payload.to_vec() } else { Vec::new() },
         }
     }
+
+    /// What a version that ends sooner, or is somebody else's, says of those before it. Should the session end by what it
+    /// says, and damage take just this record away, nothing else would keep the older ones from being shown: so it says that
+    /// they have ended, and the next mark repeats it as it repeats every ending (rule 12).
+    fn narrowed(&self, digest: Digest, terms: &Terms, subject: Option<Digest>) -> Option<Ends> {
+        let narrower = terms.deadline < self.old.entry.deadline() || subject != self.old.subject;
+        narrower.then_some(Ends { digest, ceiling: self.ceiling })
+    }
 }
 
 /// The deadlines of a version that is about to be written.
@@ -91,7 +99,10 @@ impl Core {
             Change::To(subject) => subject,
         };
         let id = Some(id).filter(|_| self.keeps_ids);
-        let ends = if before.is_none() { self.owed.ends(digest) } else { None };
+        let ends = match &before {
+            None => self.owed.ends(digest),
+            Some(before) => before.narrowed(digest, &terms, subject),
+        };
         let build = |lsn| {
             let version = StoredVersion {
                 digest,
