@@ -82,7 +82,9 @@ fn opened_in_every_way(directory: &Directory, machine: &SimVfs) {
     let found = shown(directory, &strict);
     if directory.is_honest() {
         if let Some(looked) = looked {
-            assert!(looked == found, "a look shows another store");
+            // Of two copies of a record the snapshot may know the one that was harmed, and the log the other.
+            let is_sound = strict.verify().is_ok_and(|verified| verified.damage.is_empty());
+            assert!(looked == found || !is_sound, "a look shows another store");
         }
         if !directory.is_harmed {
             exactly(directory, &found);
