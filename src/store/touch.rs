@@ -52,7 +52,6 @@ impl Core {
 
     fn touch_logged(&self, digest: Digest, idle: Duration) -> Result<Touched> {
         let guard = self.locks.one(digest.tag());
-        self.check_open()?;
         let now = self.look();
         let plan = self.plan(digest, idle, now)?;
         let base = plan.lsn;
