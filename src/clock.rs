@@ -203,7 +203,9 @@ impl Watch {
         };
         self.pending.store(state.jump.is_some(), Ordering::Release);
         drop(state);
-        (self.now(), turn)
+        // By the same reading: a tick since then would look like a jump that waits to be confirmed.
+        let settled_ms = self.settled_ms.load(Ordering::Acquire);
+        (Now { now_ms: wall_ms.max(settled_ms), settled_ms }, turn)
     }
 
     fn ahead(&self, state: &mut State, wall_ms: u64, boot_ms: u64, expected_ms: u64) -> Option<Turn> {
