@@ -186,6 +186,10 @@ impl fmt::Debug for Secret {
 
 /// Fills `bytes` from the operating system's generator.
 pub(crate) fn random(bytes: &mut [u8]) -> Result<()> {
+    #[cfg(feature = "simulation")]
+    if crate::vfs::draw_seeded(bytes) {
+        return Ok(());
+    }
     crate::sync::random(bytes).map_err(|error| {
         Error::io("drawing random bytes from the system", std::io::Error::other(error.to_string()))
     })

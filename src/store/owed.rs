@@ -16,7 +16,8 @@ use crate::session::Deadline;
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicUsize, Ordering};
 
-/// What the log must still be told, by digest: the birth of the session and its ceiling.
+/// What the log must still be told, by digest: the birth of the session and its ceiling. In the order of the
+/// digests, so that what is paid first does not depend on chance.
 #[derive(Default)]
 pub(crate) struct Owed {
     count: AtomicUsize,

@@ -24,6 +24,8 @@ use std::sync::Arc;
 pub use map::Map;
 pub use real::RealVfs;
 #[cfg(feature = "simulation")]
+pub(crate) use sim::draw_seeded;
+#[cfg(feature = "simulation")]
 pub use sim::*;
 
 /// An open file of a [`Vfs`]. Offsets are explicit, so one handle serves many threads.

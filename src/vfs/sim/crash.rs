@@ -117,12 +117,12 @@ impl Disk {
     }
 
     fn lose_power(&mut self, seed: u64, hazards: Hazards) {
-        let mut dice = Dice::new(seed);
-        for inode in self.inodes.values_mut().filter(|inode| inode.is_unsettled()) {
-            inode.lose_power(&mut dice, hazards);
+        // Each has numbers of its own, so that what is lost of one says nothing about another.
+        for (number, inode) in self.inodes.iter_mut().filter(|(_, inode)| inode.is_unsettled()) {
+            inode.lose_power(&mut Dice::of(seed, *number), hazards);
         }
         for directory in self.directories.values_mut().filter(|directory| directory.is_unsettled()) {
-            directory.lose_power(&mut dice, hazards);
+            directory.lose_power(&mut Dice::of(seed, directory.number), hazards);
         }
     }
 }

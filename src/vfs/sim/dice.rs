@@ -14,6 +14,13 @@ impl Dice {
         Dice { state: seed }
     }
 
+    /// The stream of one file or directory among all that a seed decides on.
+    pub(super) fn of(seed: u64, number: u64) -> Dice {
+        let mut dice = Dice::new(seed ^ number.rotate_left(32));
+        dice.state = dice.next();
+        dice
+    }
+
     pub(super) fn next(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = self.state;

@@ -58,7 +58,7 @@ impl CallKind {
 }
 
 /// How a call fails.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Fault {
     /// The medium failed (`EIO`), and the call had no effect. A sync that fails so has thrown away everything that it
@@ -159,6 +159,8 @@ pub(super) enum Verdict {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Faults {
     counts: BTreeMap<CallKind, u64>,
+    /// How often each fault has struck a call of each kind.
+    pub(super) struck: BTreeMap<(CallKind, Fault), u64>,
     pub(super) crash: Option<CrashPoint>,
     pub(super) rules: Vec<Rule>,
 }
@@ -192,6 +194,9 @@ impl Faults {
             if matches && rule.strikes() && struck.is_none() {
                 struck = Some(rule.fault);
             }
+        }
+        if let Some(fault) = struck {
+            *self.struck.entry((kind, fault)).or_default() += 1;
         }
         Verdict::Proceed(struck)
     }

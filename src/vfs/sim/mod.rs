@@ -2,7 +2,8 @@
 //!
 //! Owns: [`SimVfs`], what a test says to it. The rooms behind it: `content` and `inode` (a file, in the cache and on
 //! the disk), `names` (a directory, likewise), `disk` (all of them), `crash` (what is left of them), `faults` (which
-//! call fails), `world` (one machine between two crashes), `handle` (the calls), `dice` (a seed's numbers).
+//! call fails), `world` (one machine between two crashes), `handle` (the calls), `dice` (a seed's numbers),
+//! `entropy` (what a store draws instead of the system's random bytes).
 //!
 //! What holds, and each is a test in `tests`:
 //! 1. Every call sees all that was written. What survives a power loss for certain is only what was synced: bytes and
@@ -15,6 +16,7 @@ mod content;
 mod crash;
 mod dice;
 mod disk;
+mod entropy;
 mod faults;
 mod handle;
 mod inode;
@@ -30,6 +32,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use crash::{CrashPolicy, Hazards};
+pub(crate) use entropy::draw_seeded;
+pub use entropy::seed_entropy;
 pub use faults::{CallKind, Fault, Times};
 
 use content::{Content, Data};
@@ -115,6 +119,12 @@ impl SimVfs {
         self.world.lock().stopped
     }
 
+    /// The call at which the power went by a crash point, and the last name of the file or directory that it concerned.
+    #[must_use]
+    pub fn crashed_in(&self) -> Option<(CallKind, String)> {
+        self.world.lock().crashed_in.clone()
+    }
+
     /// The power goes at the `nth` call from now that changes or syncs anything (see [`CallKind::changes`]; 1 is the
     /// next one). That call has no effect; it and every later one fail.
     pub fn crash_at_call(&self, nth: u64) {
@@ -165,6 +175,13 @@ impl SimVfs {
         let mut world = self.world.lock();
         world.faults.rules.clear();
         world.faults.crash = None;
+    }
+
+    /// How often each fault has struck, by the kind of the call.
+    #[must_use]
+    pub fn struck(&self) -> Vec<(CallKind, Fault, u64)> {
+        let world = self.world.lock();
+        world.faults.struck.iter().map(|((kind, fault), count)| (*kind, *fault, *count)).collect()
     }
 
     /// How many calls of that kind there were, failed ones included.

@@ -57,6 +57,8 @@ pub(super) struct World {
     pub(super) device: u64,
     /// The crash point was reached: every call fails from here on.
     pub(super) stopped: bool,
+    /// Where the crash point was reached.
+    pub(super) crashed_in: Option<(CallKind, String)>,
     /// The last number given to an open file.
     handles: u64,
 }
@@ -72,6 +74,7 @@ impl World {
             network: None,
             device: DEVICE_BASE + DEVICES.fetch_add(1, Ordering::Relaxed),
             stopped: false,
+            crashed_in: None,
             handles: 0,
         }
     }
@@ -99,10 +102,12 @@ impl World {
         let disk = &self.disk;
         match self.faults.judge(kind, |text| concern.is_named(disk, text)) {
             Verdict::CrashBefore => {
+                self.crashed_in = Some((kind, concern.name(&self.disk)));
                 self.stopped = true;
                 Err(crashed())
             }
             Verdict::CrashAfter => {
+                self.crashed_in = Some((kind, concern.name(&self.disk)));
                 let _ = act(self, None);
                 self.stopped = true;
                 Err(crashed())
@@ -149,6 +154,18 @@ impl World {
 }
 
 impl Concern<'_> {
+    /// The last name of what is concerned; of two, the new one.
+    fn name(self, disk: &Disk) -> String {
+        match self {
+            Concern::Inode(number) => {
+                disk.inodes.get(&number).map(|inode| inode.name.clone()).unwrap_or_default()
+            }
+            Concern::Path(path) | Concern::Paths(_, path) => {
+                path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+            }
+        }
+    }
+
     fn is_named(self, disk: &Disk, text: &str) -> bool {
         let path_is = |path: &Path| match split(path) {
             Ok((_, name)) => name.contains(text),

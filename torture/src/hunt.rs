@@ -1,0 +1,96 @@
+//! Many seeds, on several threads.
+//!
+//! Owns: which seed is lived by whom, and when it is enough. What comes of a seed does not depend on the thread.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::generate;
+use crate::report::{Outcome, Report, Tally, Violation};
+use crate::run::run_life;
+use crate::script::Life;
+use crate::settings::Settings;
+use crate::shrink::shrink;
+
+/// When it is enough.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    /// After so many seeds.
+    Seeds(u64),
+    /// After this time.
+    Time(Duration),
+}
+
+/// Lives the life of one seed.
+#[must_use]
+pub fn run_seed(seed: u64, settings: &Settings) -> Outcome {
+    let life = generate::life(seed, settings);
+    let mut outcome = live(&life);
+    if let Some(violation) = &outcome.violation {
+        let small = if settings.shrink { shrink(&life, violation.cycle) } else { life };
+        // The smaller life tells its own story.
+        outcome.violation = live(&small).violation.or_else(|| outcome.violation.take());
+        outcome.life = Some(small);
+    }
+    outcome
+}
+
+/// Lives a life; a panic is a violation.
+pub(crate) fn live(life: &Life) -> Outcome {
+    catch_unwind(AssertUnwindSafe(|| run_life(life))).unwrap_or_else(|panic| {
+        let said = panic.downcast_ref::<String>().map(String::as_str);
+        let said = said.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
+        let what = format!("a panic: {said}");
+        let violation = Violation { what, cycle: life.cycles.len().saturating_sub(1), story: Vec::new() };
+        Outcome { seed: life.seed, tally: Tally::default(), violation: Some(violation), life: None }
+    })
+}
+
+/// Lives one seed after the other from `first` on, on so many threads, until it is enough or `violations_max` seeds have
+/// shown a violation. `told` hears of what was counted now and then.
+pub fn hunt(
+    first: u64,
+    limit: Limit,
+    threads: usize,
+    violations_max: usize,
+    settings: &Settings,
+    told: impl Fn(&Tally, usize, Duration) + Sync,
+) -> Report {
+    let began = Instant::now();
+    let next = AtomicU64::new(first);
+    let enough = AtomicBool::new(false);
+    let found = Mutex::new((Tally::default(), Vec::<Outcome>::new()));
+    let work = || {
+        while !enough.load(Ordering::Relaxed) {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            let over = match limit {
+                Limit::Seeds(count) => seed - first >= count,
+                Limit::Time(time) => began.elapsed() >= time,
+            };
+            if over {
+                break;
+            }
+            let outcome = run_seed(seed, settings);
+            let mut found = found.lock().unwrap();
+            found.0.add(&outcome.tally);
+            if outcome.violation.is_some() {
+                found.1.push(outcome);
+                if found.1.len() >= violations_max {
+                    enough.store(true, Ordering::Relaxed);
+                }
+            }
+            told(&found.0, found.1.len(), began.elapsed());
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..threads {
+            scope.spawn(work);
+        }
+        work();
+    });
+    let (tally, mut violations) = found.into_inner().unwrap();
+    violations.sort_by_key(|outcome| outcome.seed);
+    Report { tally, violations, seconds: began.elapsed().as_secs_f64(), threads }
+}

@@ -1,0 +1,351 @@
+//! Operations as the oracle hears of them: issued, and returned.
+//!
+//! Owns: what an operation makes of each state that an id may be in. Where several operations on an id are under way at
+//! once, only tag, data and bounds of what they leave are certain.
+
+use super::expect::Lives;
+use super::judge::Now;
+use super::{Answer, Known, Level, Op, Oracle, State};
+use crate::script::{Act, Say, Whose};
+
+/// The idle lifetime that the store gives where a write says none.
+pub const IDLE_MS: u64 = 3_600_000;
+/// Behind this no deadline is told from `NEVER` with certainty.
+const FAR_MS: u64 = 1 << 47;
+
+/// What a write expects of the session before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// There is none.
+    Create,
+    /// There is one.
+    Update,
+    /// Whatever there is.
+    Set,
+    /// There is one, but not of this version.
+    Stale,
+}
+
+/// An operation that was issued, and the tag of what it writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Call {
+    /// Which operation.
+    pub op: usize,
+    /// The tag of its version.
+    pub tag: u64,
+    /// Whether others were under way on the same id.
+    pub busy: bool,
+}
+
+impl Oracle {
+    pub(crate) fn open_op(&mut self, what: Option<Act>) -> usize {
+        let issued = self.next_moment();
+        let level = Level::Perhaps;
+        self.ops.push(Op { what, issued, returned: None, level, refused: false, peek: false });
+        self.ops.len() - 1
+    }
+
+    /// Other operations on this id are under way: nothing of what they and this one leave is certain but its bounds.
+    fn overlap(&mut self, id: usize) -> bool {
+        let busy: Vec<usize> = self.pending.iter().filter(|(_, of)| *of == id).map(|(op, _)| *op).collect();
+        let latest =
+            self.ids[id].states.iter().filter_map(|state| state.known).map(|known| known.deadline_ms);
+        let latest = latest.max().unwrap_or(0);
+        for state in &mut self.ids[id].states {
+            if let Some(known) = state.known.as_mut().filter(|_| busy.contains(&state.op)) {
+                known.loose = true;
+                known.deadline_ms = known.deadline_ms.max(latest);
+                known.early_ms = 0;
+            }
+        }
+        !busy.is_empty()
+    }
+
+    fn leave(&mut self, op: usize, id: usize, known: Option<Known>) {
+        let states = &mut self.ids[id].states;
+        if !states.iter().any(|state| state.op == op && state.known == known) {
+            states.push(State { op, known });
+        }
+        if !self.pending.contains(&(op, id)) {
+            self.pending.push((op, id));
+        }
+    }
+
+    fn tag(&mut self) -> u64 {
+        self.tags += 1;
+        self.tags
+    }
+
+    /// A version that a write makes of what was before.
+    fn version(&self, tag: u64, say: Option<&Say>, before: Option<&Known>, now: Now) -> Known {
+        let now_ms = now.shown_ms();
+        let asked = say.and_then(|say| say.idle_ms);
+        let idle_ms = asked.or(before.map(|before| before.idle_ms)).unwrap_or(IDLE_MS);
+        let fresh = match now_ms.saturating_add(idle_ms) {
+            deadline if deadline >= FAR_MS => u64::MAX,
+            deadline => deadline,
+        };
+        let absolute = say.and_then(|say| say.absolute_ms).map_or(u64::MAX, |ms| now_ms.saturating_add(ms));
+        let absolute_ms = absolute.min(before.map_or(u64::MAX, |before| before.absolute_ms));
+        let kept = before.filter(|_| !say.is_some_and(|say| say.shorten));
+        let deadline_ms = fresh.max(kept.map_or(0, |kept| kept.deadline_ms)).min(absolute_ms);
+        // For ever is remembered as a long time, which an earlier clock makes a moment.
+        let least = if fresh == u64::MAX && asked.is_none() { FAR_MS } else { fresh };
+        let early_ms = least.max(kept.map_or(0, |kept| kept.early_ms)).min(absolute_ms);
+        let subject = match say.map_or(Whose::Keep, |say| say.subject) {
+            Whose::Keep => before.and_then(|before| before.subject),
+            Whose::Nobody => None,
+            Whose::Of(subject) => Some(subject),
+        };
+        Known {
+            serial: tag,
+            tag,
+            bytes: say.map_or(8, |say| say.bytes.max(8)),
+            created_ms: before.map_or(now_ms, |before| before.created_ms),
+            idle_ms,
+            deadline_ms,
+            early_ms,
+            absolute_ms,
+            subject,
+            version: 0,
+            loose: false,
+        }
+    }
+
+    /// A write is issued.
+    pub fn put(&mut self, act: Act, id: usize, kind: Kind, say: &Say, now: Now) -> Call {
+        let (op, tag) = (self.open_op(Some(act)), self.tag());
+        let busy = self.overlap(id);
+        let mut left = Vec::new();
+        for before in self.current(id) {
+            let lives = before.map(|before| Lives::of(&before, now));
+            let fresh = lives.is_none_or(|lives| lives.over);
+            let alive = lives.is_some_and(|lives| lives.alive);
+            if fresh && matches!(kind, Kind::Create | Kind::Set) {
+                left.push(self.version(tag, Some(say), None, now));
+            }
+            if alive && matches!(kind, Kind::Update | Kind::Set) {
+                left.push(self.version(tag, Some(say), before.as_ref(), now));
+            }
+        }
+        if busy && kind != Kind::Stale {
+            let known = self.loosely(id, self.version(tag, Some(say), None, now));
+            left = vec![known];
+        }
+        left.into_iter().for_each(|known| self.leave(op, id, Some(known)));
+        self.touched(op, id);
+        Call { op, tag, busy }
+    }
+
+    /// The id is busy until the operation returns, whatever it leaves.
+    fn touched(&mut self, op: usize, id: usize) {
+        if !self.pending.contains(&(op, id)) {
+            self.pending.push((op, id));
+        }
+    }
+
+    fn loosely(&self, id: usize, known: Known) -> Known {
+        let others = self.ids[id].states.iter().filter_map(|state| state.known);
+        let latest = others.map(|other| other.deadline_ms).max().unwrap_or(0);
+        Known { loose: true, deadline_ms: known.deadline_ms.max(latest), early_ms: 0, ..known }
+    }
+
+    /// A touch is issued.
+    pub fn touch(&mut self, act: Act, id: usize, idle_ms: u64, now: Now) -> Call {
+        let op = self.open_op(Some(act));
+        let busy = self.overlap(id);
+        for before in self.current(id).into_iter().flatten() {
+            if !Lives::of(&before, now).alive {
+                continue;
+            }
+            let to = |kept: u64| now.shown_ms().saturating_add(idle_ms).min(before.absolute_ms).max(kept);
+            let mut known =
+                Known { deadline_ms: to(before.deadline_ms), early_ms: to(before.early_ms), ..before };
+            if busy {
+                known = Known { early_ms: before.early_ms, loose: true, ..known };
+            }
+            self.leave(op, id, Some(known));
+        }
+        self.touched(op, id);
+        Call { op, tag: 0, busy }
+    }
+
+    /// The ending of one session is issued.
+    pub fn end(&mut self, act: Act, id: usize, now: Now) -> Call {
+        let op = self.open_op(Some(act));
+        let busy = self.overlap(id);
+        if busy || self.current(id).iter().flatten().any(|known| !is_over(known, now)) {
+            self.leave(op, id, None);
+        }
+        self.touched(op, id);
+        Call { op, tag: 0, busy }
+    }
+
+    /// A rotation is issued.
+    pub fn rotate(&mut self, act: Act, from: usize, to: usize, say: Option<&Say>, now: Now) -> Call {
+        let (op, tag) = (self.open_op(Some(act)), self.tag());
+        let busy = self.overlap(from) | self.overlap(to);
+        let free = self.current(to).iter().any(|known| known.is_none_or(|k| Lives::of(&k, now).over));
+        if free || busy {
+            for before in self.current(from).into_iter().flatten() {
+                if !Lives::of(&before, now).alive {
+                    continue;
+                }
+                let mut known = self.version(tag, say, Some(&before), now);
+                if say.is_none() {
+                    // The data stay, and the tag in them.
+                    (known.tag, known.bytes) = (before.tag, before.bytes);
+                }
+                if busy {
+                    known = self.loosely(from, known);
+                }
+                self.leave(op, from, None);
+                self.leave(op, to, Some(known));
+            }
+        }
+        self.touched(op, from);
+        self.touched(op, to);
+        Call { op, tag, busy }
+    }
+
+    /// The ending of a subject's sessions is issued.
+    pub fn revoke(&mut self, act: Act, subject: u8, keep: Option<usize>, now: Now) -> Call {
+        let op = self.open_op(Some(act));
+        for id in (0..self.ids.len()).filter(|id| Some(*id) != keep) {
+            let current = self.current(id);
+            let ends =
+                |known: &Known| (known.subject == Some(subject) || known.loose) && !is_over(known, now);
+            if !current.iter().flatten().any(ends) {
+                continue;
+            }
+            self.overlap(id);
+            self.leave(op, id, None);
+            for known in current {
+                let stays = known.is_none_or(|known| known.loose || known.subject != Some(subject));
+                if stays && known.is_some() {
+                    self.leave(op, id, known);
+                }
+            }
+        }
+        Call { op, tag: 0, busy: false }
+    }
+
+    /// The ending of all sessions is issued.
+    pub fn clear(&mut self, act: Act) -> Call {
+        let op = self.open_op(Some(act));
+        for id in 0..self.ids.len() {
+            if self.current(id) != [None] {
+                self.overlap(id);
+                self.leave(op, id, None);
+            }
+        }
+        Call { op, tag: 0, busy: false }
+    }
+
+    /// Something that has no effect on a session is issued: what it makes durable counts.
+    pub fn other(&mut self, act: Act) -> Call {
+        Call { op: self.open_op(Some(act)), tag: 0, busy: false }
+    }
+
+    /// An ending took effect in memory; the log may hear of it later, or never.
+    pub fn ended_in_memory(&mut self, act: Act, id: usize) {
+        let op = self.open_op(Some(act));
+        self.ids[id].states.push(State { op, known: None });
+        let moment = self.next_moment();
+        self.ops[op].returned = Some(moment);
+        self.ops[op].level = Level::Memory;
+    }
+
+    /// The operation has returned: acknowledged at this level, or refused.
+    pub fn returned(&mut self, call: Call, level: Option<Level>) {
+        let moment = self.next_moment();
+        self.pending.retain(|(op, _)| *op != call.op);
+        let op = &mut self.ops[call.op];
+        op.returned = Some(moment);
+        match level {
+            Some(level) => op.level = level,
+            None => op.refused = true,
+        }
+        if level == Some(Level::Synced) {
+            self.synced_before = self.synced_before.max(self.ops[call.op].issued);
+        }
+    }
+
+    /// The store has told the version of what an operation wrote.
+    pub fn told_version(&mut self, call: Call, id: usize, version: u64) -> Result<(), String> {
+        if version <= self.version_max && self.pending.is_empty() {
+            return Err(format!("version {version:x} was given out after {:x}", self.version_max));
+        }
+        self.version_max = self.version_max.max(version);
+        for state in self.ids[id].states.iter_mut().filter(|state| state.op == call.op) {
+            if let Some(known) = &mut state.known {
+                known.version = version;
+            }
+        }
+        Ok(())
+    }
+
+    /// What is wrong with the answer to an operation on an id that was in one of these states before.
+    #[must_use]
+    pub fn answers(&self, call: Call, answer: Answer, before: &[Option<Known>], now: Now) -> Option<String> {
+        let later = |history: &super::History| history.states.iter().any(|state| state.op > call.op);
+        if call.busy || self.ids.iter().any(later) {
+            return None;
+        }
+        let any = |is: fn(Lives) -> bool| before.iter().flatten().any(|known| is(Lives::of(known, now)));
+        let fits = match answer {
+            Answer::Done => {
+                self.ids.iter().any(|history| history.states.iter().any(|state| state.op == call.op))
+            }
+            Answer::Duplicate | Answer::Conflict => any(|lives| lives.alive),
+            Answer::Unknown => before.contains(&None) || any(Lives::gone),
+            Answer::Unconfirmed => any(|lives| lives.hidden),
+            Answer::Trouble { .. } => true,
+        };
+        (!fits).then(|| {
+            format!("{:?} was answered with {answer:?}, and before it was {before:?}", self.ops[call.op].what)
+        })
+    }
+
+    /// Sessions without a subject may be evicted by what comes now: an operation for each that may be.
+    pub fn may_evict(&mut self, act: Act) -> Vec<Call> {
+        let mut calls = Vec::new();
+        for id in 0..self.ids.len() {
+            if self.current(id).iter().flatten().any(|known| known.subject.is_none() || known.loose) {
+                let op = self.open_op(Some(act));
+                self.ids[id].states.push(State { op, known: None });
+                calls.push(Call { op, tag: 0, busy: false });
+            }
+        }
+        calls
+    }
+
+    /// Memory shows that this session was evicted.
+    pub fn evicted(&mut self, act: Act, id: usize) -> Result<(), String> {
+        let owned = |known: &Known| known.subject.is_some() && !known.loose;
+        if self.current(id).iter().all(|known| known.as_ref().is_some_and(owned)) {
+            return Err(format!("id {id} was evicted, and has a subject"));
+        }
+        self.ended_in_memory(act, id);
+        if let Some(op) = self.ops.last_mut() {
+            op.level = Level::Written;
+        }
+        Ok(())
+    }
+}
+
+/// Whether a version is certainly over.
+fn is_over(known: &Known, now: Now) -> bool {
+    known.deadline_ms <= now.settled_ms
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::payload;
+
+    #[test]
+    fn data_begin_with_their_tag() {
+        assert_eq!(payload(7, 3), 7u64.to_le_bytes());
+        assert_eq!(payload(7, 30).len(), 30);
+    }
+}
