@@ -312,3 +312,21 @@ fn a_session_whose_record_is_damaged_can_still_be_ended() {
     assert!(store.get("K").unwrap().is_none());
     assert_eq!(store.get("L").unwrap().unwrap().data(), b"L");
 }
+
+/// Nobody can say of a damaged record how long it was good for; but the index can.
+#[test]
+fn a_session_that_has_run_out_is_not_ended_again_because_its_record_is_damaged() {
+    let machine = Machine::new();
+    let store = machine.open();
+    for id in ["K", "L"] {
+        store
+            .create(id, Write::new(format!("{id}, THE RECORD").as_bytes()).subject("alice").idle(MINUTE))
+            .unwrap();
+        let (name, at) = machine.find(format!("{id}, THE RECORD").as_bytes()).unwrap();
+        machine.flip(&name, at);
+    }
+    machine.clock.advance(MINUTE * 2);
+    assert!(!store.destroy("K").unwrap());
+    assert_eq!(store.destroy_subject("alice", None).unwrap(), 0);
+    assert_eq!((store.stats().ended, store.len()), (0, 1));
+}

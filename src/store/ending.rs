@@ -53,15 +53,18 @@ impl Core {
         let now = self.look();
         let slack_ms = self.slack_ms(u64::MAX);
         let doomed = loop {
-            match self.find(digest, |found| Ok(Doomed::of(found, now, slack_ms))) {
+            let doomed = match self.find(digest, |found| Ok(Doomed::of(found, now, slack_ms))) {
                 // A session whose record is damaged can still be ended: its digest is known, and the rest is bounded.
-                Err(Error::Corrupt(_)) => break self.doom_damaged(digest),
-                Ok(Some(doomed)) if doomed.over => {
+                Err(Error::Corrupt(_)) => self.doom_damaged(digest, now),
+                found => found?,
+            };
+            match doomed {
+                Some(doomed) if doomed.over => {
                     if self.withdraw_over(digest, &doomed.old, now) {
                         return Ok(false);
                     }
                 }
-                found => break found?,
+                doomed => break doomed,
             }
         };
         let Some(doomed) = doomed else {
@@ -91,12 +94,13 @@ impl Core {
         }
     }
 
-    fn doom_damaged(&self, digest: Digest) -> Option<Doomed> {
+    fn doom_damaged(&self, digest: Digest, now: Now) -> Option<Doomed> {
         let (entry, segment) = self.index.lookup(digest.tag(), 0)?;
         let segment = segment?;
         let ceiling = entry.deadline().max(segment.ceiling());
         let old = Old { entry, segment, span: 0, subject: None };
-        Some(Doomed { digest, old, birth: 0, ceiling, over: false })
+        let over = Life::of(entry, now) == Life::Over;
+        Some(Doomed { digest, old, birth: 0, ceiling, over })
     }
 
     /// Ends all sessions of a subject but the one of `keep`, in one record; says how many.
@@ -150,9 +154,9 @@ impl Core {
                     // The list of the subject's sessions says that it is one of them: end it, whatever it was.
                     Err(Error::Corrupt(_)) => {
                         let ceiling = entry.deadline().max(segment.ceiling());
-                        let digest = Digest::of_tag(tag);
+                        let (digest, over) = (Digest::of_tag(tag), Life::of(entry, now) == Life::Over);
                         let old = Old { entry, segment, span: 0, subject: Some(subject) };
-                        doomed.push(Doomed { digest, old, birth: 0, ceiling, over: false });
+                        doomed.push(Doomed { digest, old, birth: 0, ceiling, over });
                         continue;
                     }
                     Err(error) => return Err(error),
