@@ -10,6 +10,9 @@ use crate::log::frame::{self, Frame, HEAD_BYTES, Kind};
 /// Bytes that may be summed in search of the frame behind a hole, for each byte of the segment.
 const SEARCH_FACTOR: usize = 16;
 
+/// Zeros that are passed over at once.
+const BLANK: [u8; 512] = [0; 512];
+
 /// A stretch without valid frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Hole {
@@ -73,7 +76,7 @@ pub(crate) fn scan<'a>(
             lsn_behind: next.and_then(|at| {
                 frame::decode(bytes.get(at..)?, salt, start + at as u64).map(|frame| frame.lsn)
             }),
-            blank: hole.iter().all(|byte| *byte == 0),
+            blank: hole.chunks(BLANK.len()).all(|chunk| BLANK.starts_with(chunk)),
         });
         position = behind;
     }
@@ -85,6 +88,11 @@ fn find(bytes: &[u8], from: usize, start: u64, salt: u64, last: Last, search: &m
     let mut position = from + 8;
     while position + HEAD_BYTES <= bytes.len() {
         let here = bytes.get(position..)?;
+        if here.starts_with(&BLANK) {
+            // Most of a segment has never been written: no head begins where its length would be zero.
+            position += BLANK.len();
+            continue;
+        }
         let claimed = frame::claimed_length(here).filter(|length| *length <= here.len());
         if let Some(length) = claimed {
             *search = search.checked_sub(length)?;
