@@ -271,6 +271,11 @@ impl Oracle {
         }
     }
 
+    /// Whatever returned before this call was issued is durable.
+    pub fn all_synced(&mut self, call: Call) {
+        self.synced_before = self.synced_before.max(self.ops[call.op].issued);
+    }
+
     /// The store has told the version of what an operation wrote.
     pub fn told_version(&mut self, call: Call, id: usize, version: u64) -> Result<(), String> {
         if version <= self.version_max && self.pending.is_empty() {

@@ -58,7 +58,8 @@ struct Living {
     shared: Shared,
     hook: Arc<Hook>,
     stage: Option<Arc<Stage>>,
-    clean: bool,
+    /// Calls fail or room is short since the machine was started.
+    troubled: bool,
 }
 
 /// What a cycle was, for the report.
@@ -100,7 +101,7 @@ impl Living {
             oracle: Arc::new(Mutex::new(Oracle::new(setup))),
             tally: Arc::new(Mutex::new(Tally::default())),
         };
-        Self { shared, hook: Arc::new(Hook::default()), stage: None, clean: true }
+        Self { shared, hook: Arc::new(Hook::default()), stage: None, troubled: false }
     }
 
     fn open(&self) -> Result<Store, sessile::Error> {
@@ -186,6 +187,7 @@ impl Living {
             Act::Room(room) => {
                 let used = room.map(|room| room + used_bytes(&self.shared.sim));
                 self.shared.sim.set_capacity(used);
+                self.troubled = true;
                 stage.stressed.store(true, Ordering::Relaxed);
                 count(
                     &mut self.tally().faults,
@@ -196,6 +198,7 @@ impl Living {
             Act::Fail(failure) => {
                 seen.read_lies |= failure.kind == Some(CallKind::Read);
                 fail(&self.shared.sim, failure);
+                self.troubled = true;
                 stage.stressed.store(true, Ordering::Relaxed);
                 Ok(())
             }
@@ -280,7 +283,7 @@ impl Living {
         self.hook.set_actor(None);
         drop(self.stage.take());
         self.hook = Arc::new(Hook::default());
-        self.clean = false;
+        self.troubled = false;
     }
 
     fn pause(&self, pause: Pause) {

@@ -176,18 +176,13 @@ impl Living {
         if self.shared.sim.has_crashed() {
             return Err(Stop::PowerLost);
         }
-        let mut needed = Level::Written;
         match closed {
             Ok(()) => stage.oracle().returned(call, Some(Level::Synced)),
             Err(error) if is_crash(&error) => return Err(Stop::PowerLost),
-            Err(_) if stressed => {
-                stage.oracle().returned(call, Some(Level::Perhaps));
-                needed = Level::Written;
-            }
+            Err(_) if stressed => stage.oracle().returned(call, Some(Level::Perhaps)),
             Err(error) => return Err(format!("closing: {error}").into()),
         }
-        let limited = self.shared.setup.sessions_max.is_some();
-        if stressed && !limited {
+        if std::mem::take(&mut self.troubled) {
             // Whoever looks after the machine has seen to it, and the process starts anew.
             self.count_faults();
             self.shared.sim = self.shared.sim.crash(CrashPolicy::KeepAll);
@@ -205,7 +200,7 @@ impl Living {
             store => store.map_err(|error| format!("opening after a close: {error}"))?,
         };
         let stage = self.enter(store)?;
-        self.judge(&stage, needed)?;
+        self.judge(&stage, Level::Written)?;
         self.confirm()?;
         Ok(())
     }

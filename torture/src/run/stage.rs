@@ -409,10 +409,11 @@ impl Stage {
         match answer {
             Answer::Done => oracle.returned(call, Some(Level::Synced)),
             Answer::Unknown => {
-                // Whoever ended it may still have been waiting for the disk: now that is over.
-                let before = oracle.other(act);
                 oracle.returned(call, None);
-                oracle.returned(before, Some(Level::Synced));
+                if before.iter().all(Option::is_none) {
+                    // Whoever ended it may still have been waiting for the disk: now that is over.
+                    oracle.all_synced(call);
+                }
             }
             Answer::Trouble { in_memory: true } => oracle.returned(call, Some(Level::Memory)),
             _ => {
