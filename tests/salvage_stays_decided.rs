@@ -40,6 +40,32 @@ fn what_salvage_ended_stays_ended_at_the_opening_after_it() {
     }
 }
 
+/// X is anonymous, then alice's, then she logs out everywhere. The record that says that it is hers is damaged: all endings
+/// are known, but nobody can tell any more that the revocation was of X. It must not be taken for another's.
+#[test]
+fn a_revoked_session_does_not_come_back_because_the_record_that_named_its_user_is_damaged() {
+    let (vfs, clock) = fresh();
+    let store = options(&vfs, &clock).open(DIR).unwrap();
+    store.create("X", Write::new("anonymous").idle(30 * DAY)).unwrap();
+    store.create("before", "y").unwrap();
+    store.update("X", Write::new("X BECOMES HERS").subject("alice")).unwrap();
+    store.create("after", "y").unwrap();
+    assert_eq!(store.destroy_subject("alice", None).unwrap(), 1);
+    store.create("later", Write::new("y").idle(30 * DAY)).unwrap();
+    while store.maintain(DAY).unwrap().more {}
+    let vfs = vfs.fork();
+    let name = segments(&vfs).remove(0);
+    let bytes = vfs.read_file(&Path::new(DIR).join(&name)).unwrap();
+    let at = bytes.windows(14).position(|window| window == b"X BECOMES HERS").unwrap();
+    vfs.flip_bit(&Path::new(DIR).join(&name), at as u64, 3).unwrap();
+    assert!(options(&vfs, &clock).open(DIR).is_err(), "strict refuses");
+    for recovery in [Recovery::Salvage, Recovery::Strict] {
+        let store = options(&vfs, &clock).recovery(recovery).open(DIR).unwrap();
+        assert!(store.get("X").unwrap().is_none(), "X was revoked, and {recovery:?} brings it back");
+        assert!(store.get("later").unwrap().is_some(), "what is above the hole stays");
+    }
+}
+
 /// One flipped bit in the header of the root segment: Salvage trusts nothing below it, but puts the files aside.
 #[test]
 fn salvage_puts_aside_what_it_cannot_use() {

@@ -122,7 +122,7 @@ impl Oracle {
 
     /// Whether no operation on the id is under way.
     pub(crate) fn is_quiet(&self, id: usize) -> bool {
-        !self.pending.iter().any(|(_, of)| *of == id)
+        !self.evicting && !self.pending.iter().any(|(_, of)| *of == id)
     }
 
     /// Memory is in this state.

@@ -97,7 +97,7 @@ impl Oracle {
             Whose::Nobody => None,
             Whose::Of(subject) => Some(subject),
         };
-        Known {
+        let known = Known {
             serial: tag,
             tag,
             bytes: say.map_or(8, |say| say.bytes.max(8)),
@@ -109,7 +109,12 @@ impl Oracle {
             subject,
             version: 0,
             loose: false,
+        };
+        if before.is_some_and(|before| before.loose) {
+            // What it keeps of the version before is not certain.
+            return Known { loose: true, early_ms: 0, ..known };
         }
+        known
     }
 
     /// A write is issued.
@@ -161,8 +166,8 @@ impl Oracle {
             let to = |kept: u64| now.shown_ms().saturating_add(idle_ms).min(before.absolute_ms).max(kept);
             let mut known =
                 Known { deadline_ms: to(before.deadline_ms), early_ms: to(before.early_ms), ..before };
-            if busy {
-                known = Known { early_ms: before.early_ms, loose: true, ..known };
+            if busy || before.loose {
+                known = Known { early_ms: 0, loose: true, ..known };
             }
             self.leave(op, id, Some(known));
         }
@@ -313,13 +318,14 @@ impl Oracle {
     }
 
     /// Sessions without a subject may be evicted by what comes now: an operation for each that may be.
-    pub fn may_evict(&mut self, act: Act) -> Vec<Call> {
+    pub fn may_evict(&mut self, act: Act) -> Vec<(Call, usize)> {
         let mut calls = Vec::new();
+        self.evicting = true;
         for id in 0..self.ids.len() {
             if self.current(id).iter().flatten().any(|known| known.subject.is_none() || known.loose) {
                 let op = self.open_op(Some(act));
                 self.ids[id].states.push(State { op, known: None });
-                calls.push(Call { op, tag: 0, busy: false });
+                calls.push((Call { op, tag: 0, busy: false }, id));
             }
         }
         calls

@@ -283,9 +283,8 @@ impl Oracle {
                 {
                     history.states.push(state(None));
                 }
-                if history.states.iter().any(|s| s.known.is_some()) {
-                    history.older = self.older(id, must, None);
-                }
+                // Running out is no record: where the damage takes the version that ran out, an older one may show.
+                history.older = self.older(id, must, None);
             }
             Found::Damaged => return self.ids[id].clone(),
         }

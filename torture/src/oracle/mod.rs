@@ -83,6 +83,8 @@ pub struct Oracle {
     pub(crate) floor_ms: u64,
     /// Operations that have not returned, by id, with what they might leave.
     pub(crate) pending: Vec<(usize, usize)>,
+    /// An operation is under way that may evict.
+    pub(crate) evicting: bool,
     tags: u64,
     /// The greatest version that the store has ever told.
     pub(crate) version_max: u64,
@@ -101,6 +103,7 @@ impl Oracle {
             synced_before: 0,
             floor_ms: 0,
             pending: Vec::new(),
+            evicting: false,
             tags: 0,
             version_max: 0,
         };
@@ -131,6 +134,7 @@ impl Oracle {
         let level = Level::Synced;
         self.ops = vec![Op { what: None, issued, returned, level, refused: false, peek: false }];
         self.pending.clear();
+        self.evicting = false;
         self.synced_before = self.moment;
     }
 

@@ -187,6 +187,10 @@ impl Stage {
 
     /// Another actor does something in the middle of an operation.
     pub fn intrude(&self, act: Act) {
+        if self.sim.has_crashed() {
+            // What cleans up behind the crash holds other locks than what went before it.
+            return;
+        }
         let reads = matches!(act, Act::Get(_) | Act::Look);
         // Where room may be short, a writer compacts, for which compaction itself would have to wait.
         if !reads && self.stressed.load(Ordering::Relaxed) {
@@ -341,20 +345,34 @@ impl Stage {
     }
 
     /// Sessions that a write may evict, in a store with a limit.
-    fn before_eviction(&self, act: Act) -> Vec<Call> {
+    fn before_eviction(&self, act: Act) -> Vec<(Call, usize)> {
         if self.setup.sessions_max.is_none() { Vec::new() } else { self.oracle().may_evict(act) }
     }
 
-    fn after_eviction<T>(&self, act: Act, perhaps: Vec<Call>, done: &Result<T, Error>) -> Result<(), Stop> {
+    fn after_eviction<T>(
+        &self,
+        act: Act,
+        perhaps: Vec<(Call, usize)>,
+        done: &Result<T, Error>,
+    ) -> Result<(), Stop> {
         if self.setup.sessions_max.is_none() || done.as_ref().is_err_and(is_crash) || self.sim.has_crashed() {
             return Ok(());
         }
-        perhaps.into_iter().for_each(|call| self.oracle().returned(call, None));
         let evicted = self.store.stats().evicted;
-        if self.evicted.swap(evicted, Ordering::Relaxed) == evicted {
+        let before = self.evicted.swap(evicted, Ordering::Relaxed);
+        let now = self.now()?;
+        {
+            let mut oracle = self.oracle();
+            oracle.evicting = false;
+            for (call, id) in perhaps {
+                // Of what no clock shows nobody can tell yet whether it was evicted.
+                let hidden = evicted != before && oracle.lives(id, now).0.hidden;
+                oracle.returned(call, hidden.then_some(Level::Perhaps));
+            }
+        }
+        if evicted == before {
             return Ok(());
         }
-        let now = self.now()?;
         for id in 0..usize::from(self.setup.ids) {
             if self.store.get(id_name(id)).is_ok_and(|session| session.is_none()) {
                 let mut oracle = self.oracle();
