@@ -1,7 +1,8 @@
 //! The file `STORE`: the store's header in two copies, and the one place that changes it.
 //!
 //! Owns: the file. A crash can fall between the two copies: the one that was written first is whole then, and says
-//! the same or more; [`Root::read`] takes the copy that says most.
+//! the same or more; [`Root::read`] takes the copy that says most. A crash within the second leaves the first alone; so
+//! whoever writes next begins with the other one, and at every moment one copy is whole.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -19,6 +20,8 @@ const TMP_NAME: &str = "STORE.tmp";
 pub(crate) struct Root {
     file: Arc<dyn VfsFile>,
     header: Mutex<StoreHeader>,
+    /// Where the header was read from: the copy there is written last.
+    read_at: u64,
 }
 
 impl Root {
@@ -31,7 +34,7 @@ impl Root {
             _ => {}
         }
         let file = vfs.create(&tmp).map_err(failed)?;
-        let root = Self { file, header: Mutex::new(header) };
+        let root = Self { file, header: Mutex::new(header), read_at: COPY_BYTES };
         root.write_copies(&header).map_err(failed)?;
         vfs.rename(&tmp, &directory.join(FILE_NAME)).map_err(failed)?;
         vfs.sync_dir(directory).map_err(failed)?;
@@ -46,18 +49,18 @@ impl Root {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(failed(error)),
         };
-        let mut best: Option<StoreHeader> = None;
+        let mut best: Option<(StoreHeader, u64)> = None;
         for offset in [0, COPY_BYTES] {
             let mut bytes = vec![0; 128];
             let read = vfs::read_up_to(file.as_ref(), &mut bytes, offset).map_err(failed)?;
             bytes.truncate(read);
             match StoreHeader::decode(&bytes) {
                 StoreCopy::Sound(header) => {
-                    let says_more = |best: &StoreHeader| {
+                    let says_more = |(best, _): &(StoreHeader, u64)| {
                         (header.opening, header.durable_lsn) > (best.opening, best.durable_lsn)
                     };
                     if best.as_ref().is_none_or(says_more) {
-                        best = Some(header);
+                        best = Some((header, offset));
                     }
                 }
                 StoreCopy::Newer(found) => return Err(Error::NewerFormat { found, newest_known: FORMAT }),
@@ -65,7 +68,7 @@ impl Root {
             }
         }
         match best {
-            Some(header) => Ok(Some(Self { file, header: Mutex::new(header) })),
+            Some((header, read_at)) => Ok(Some(Self { file, header: Mutex::new(header), read_at })),
             None => Err(Error::corrupt(FILE_NAME, 0, "both copies of the store's header are damaged")),
         }
     }
@@ -86,7 +89,7 @@ impl Root {
 
     fn write_copies(&self, header: &StoreHeader) -> std::io::Result<()> {
         let bytes = header.encode();
-        for offset in [0, COPY_BYTES] {
+        for offset in [COPY_BYTES - self.read_at, self.read_at] {
             vfs::write_all_at(self.file.as_ref(), &bytes, offset)?;
             self.file.sync()?;
         }

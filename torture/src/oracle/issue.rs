@@ -330,19 +330,6 @@ impl Oracle {
         }
         calls
     }
-
-    /// Memory shows that this session was evicted.
-    pub fn evicted(&mut self, act: Act, id: usize) -> Result<(), String> {
-        let owned = |known: &Known| known.subject.is_some() && !known.loose;
-        if self.current(id).iter().all(|known| known.as_ref().is_some_and(owned)) {
-            return Err(format!("id {id} was evicted, and has a subject"));
-        }
-        self.ended_in_memory(act, id);
-        if let Some(op) = self.ops.last_mut() {
-            op.level = Level::Written;
-        }
-        Ok(())
-    }
 }
 
 /// Whether a version is certainly over.

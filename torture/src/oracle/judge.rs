@@ -245,50 +245,49 @@ impl Oracle {
 
     /// What the next opening begins with.
     fn collapsed(&self, id: usize, found: Found, must: &Must, now: Now) -> History {
-        let mut history = History::default();
-        let state = |known| State { op: 0, known };
-        let alive = |serial: u64| {
-            let first = self.first(id, serial)?;
-            (!self.is_superseded(id, first, Some(serial), must)).then_some(serial)
-        };
         match found {
-            Found::Shown(Some(seen)) => {
-                let over_ms = now.wall_ms.max(self.floor_ms);
-                let serials = self.ids[id].serials();
-                let serial =
-                    serials.into_iter().find(|s| self.explains(id, *s, &seen, must, over_ms).is_ok());
-                let of = |known: &Known| Some(known.serial) == serial;
-                let known = self.ids[id].states.iter().filter_map(|s| s.known).find(of);
-                history.states.extend(known.map(|known| state(Some(known.as_seen(&seen)))));
-                history.older = self.older(id, must, serial);
-                history.older.retain(|_, older| older.created_ms == seen.created_ms);
-            }
-            Found::Shown(None) => {
-                for serial in self.ids[id].serials().into_iter().filter_map(alive) {
-                    let (latest, early) = self.bounds(id, serial, must);
-                    if early <= now.latest_ms() && latest > self.floor_ms {
-                        let of = |known: &Known| known.serial == serial;
-                        let known = self.ids[id].states.iter().filter_map(|s| s.known).find(of);
-                        let bound =
-                            |known| Known { deadline_ms: latest, early_ms: early.min(latest), ..known };
-                        history.states.extend(known.map(|known| state(Some(bound(known)))));
-                    }
-                }
-                let none = |s: &State| s.known.is_none() && !self.is_superseded(id, s.op, None, must);
-                let over =
-                    history.states.iter().any(|s| s.known.is_some_and(|k| k.early_ms <= now.settled_ms));
-                if over
-                    || history.states.is_empty()
-                    || self.ids[id].states.iter().filter(|s| self.counts(s)).any(none)
-                {
-                    history.states.push(state(None));
-                }
-                // Running out is no record: where the damage takes the version that ran out, an older one may show.
-                history.older = self.older(id, must, None);
-            }
-            Found::Damaged => return self.ids[id].clone(),
+            Found::Shown(Some(seen)) => self.begun_with(id, &seen, must, now),
+            Found::Shown(None) => self.begun_empty(id, must, now),
+            Found::Damaged => self.ids[id].clone(),
         }
-        history
+    }
+
+    fn begun_with(&self, id: usize, seen: &Seen, must: &Must, now: Now) -> History {
+        let over_ms = now.wall_ms.max(self.floor_ms);
+        let serials = self.ids[id].serials();
+        let serial =
+            serials.into_iter().find(|serial| self.explains(id, *serial, seen, must, over_ms).is_ok());
+        let of = |known: &Known| Some(known.serial) == serial && known.tag == seen.tag;
+        let known = self.ids[id].states.iter().filter_map(|s| s.known).find(of);
+        let state = |known: Known| State { op: 0, known: Some(known.as_seen(seen)) };
+        let mut older = self.older(id, must, serial);
+        older.retain(|_, older| older.created_ms == seen.created_ms);
+        History { states: known.map(state).into_iter().collect(), older }
+    }
+
+    /// Nothing is shown: it has ended, or it is over, or only hidden by a clock.
+    fn begun_empty(&self, id: usize, must: &Must, now: Now) -> History {
+        let counted = || self.ids[id].states.iter().filter(|state| self.counts(state));
+        let mut gone = counted().any(|s| s.known.is_none() && !self.is_superseded(id, s.op, None, must));
+        let mut states = Vec::new();
+        for serial in self.ids[id].serials() {
+            let Some(first) = self.first(id, serial) else { continue };
+            let (latest, early) = self.bounds(id, serial, must);
+            if early > now.latest_ms() || self.is_superseded(id, first, Some(serial), must) {
+                continue;
+            }
+            gone |= early <= now.settled_ms.max(self.floor_ms);
+            if latest > self.floor_ms {
+                let known = counted().filter_map(|s| s.known).find(|known| known.serial == serial);
+                let bound = |known| Known { deadline_ms: latest, early_ms: early.min(latest), ..known };
+                states.extend(known.map(|known| State { op: 0, known: Some(bound(known)) }));
+            }
+        }
+        if gone || states.is_empty() {
+            states.push(State { op: 0, known: None });
+        }
+        // Running out is no record: where damage takes the version that ran out, an older one may show.
+        History { states, older: self.older(id, must, None) }
     }
 
     /// Older versions of what may be alive, which no certain ending has come after.

@@ -4,6 +4,9 @@ use sessile::{Session, SubjectDigest};
 
 use crate::dice::mix;
 
+/// A lifetime beyond this is for ever.
+const FAR_MS: u64 = 1 << 46;
+
 /// A version of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Known {
@@ -63,6 +66,11 @@ impl Known {
         if self.loose {
             return None;
         }
+        if self.idle_ms < FAR_MS
+            && !(self.idle_ms..=self.idle_ms + (self.idle_ms >> 18)).contains(&seen.idle_ms)
+        {
+            return Some(format!("its idle lifetime is {} and not {}", seen.idle_ms, self.idle_ms));
+        }
         let told = [
             ("created_ms", seen.created_ms, self.created_ms),
             ("absolute_ms", seen.absolute_ms, self.absolute_ms),
@@ -80,6 +88,7 @@ impl Known {
     pub fn as_seen(&self, seen: &Seen) -> Self {
         Self {
             created_ms: seen.created_ms,
+            idle_ms: if seen.idle_ms >= FAR_MS { u64::MAX } else { seen.idle_ms },
             deadline_ms: seen.deadline_ms,
             early_ms: seen.deadline_ms,
             absolute_ms: seen.absolute_ms,
@@ -104,6 +113,8 @@ pub struct Seen {
     pub version: u64,
     /// When it began.
     pub created_ms: u64,
+    /// Its idle lifetime.
+    pub idle_ms: u64,
     /// Its deadline.
     pub deadline_ms: u64,
     /// Its absolute deadline.
@@ -127,6 +138,7 @@ impl Seen {
             whole: is_payload(data, tag),
             version: session.version().as_u64(),
             created_ms: session.created_ms(),
+            idle_ms: u64::try_from(session.idle().as_millis()).unwrap_or(u64::MAX),
             deadline_ms: session.deadline().as_ms(),
             absolute_ms: session.absolute_deadline().as_ms(),
             subject: session.subject().map(named),

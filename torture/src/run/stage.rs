@@ -307,7 +307,7 @@ impl Stage {
             (oracle.current(id), oracle.put(act, id, kind, say, now))
         };
         let done = call(&id_name(id), to_write(say, issued.tag));
-        self.after_eviction(act, evictions, &done)?;
+        self.after_eviction(evictions, &done)?;
         self.written(issued, id, &before, done, level(say.synced), now)
     }
 
@@ -349,38 +349,25 @@ impl Stage {
         if self.setup.sessions_max.is_none() { Vec::new() } else { self.oracle().may_evict(act) }
     }
 
-    fn after_eviction<T>(
-        &self,
-        act: Act,
-        perhaps: Vec<(Call, usize)>,
-        done: &Result<T, Error>,
-    ) -> Result<(), Stop> {
+    fn after_eviction<T>(&self, perhaps: Vec<(Call, usize)>, done: &Result<T, Error>) -> Result<(), Stop> {
         if self.setup.sessions_max.is_none() || done.as_ref().is_err_and(is_crash) || self.sim.has_crashed() {
             return Ok(());
         }
         let evicted = self.store.stats().evicted;
-        let before = self.evicted.swap(evicted, Ordering::Relaxed);
+        let any = self.evicted.swap(evicted, Ordering::Relaxed) != evicted;
         let now = self.now()?;
-        {
+        for (call, id) in perhaps {
+            let gone = any && self.store.get(id_name(id)).is_ok_and(|session| session.is_none());
             let mut oracle = self.oracle();
+            let (lives, _) = oracle.lives(id, now);
             oracle.evicting = false;
-            for (call, id) in perhaps {
+            let level = match (gone, lives.alive, lives.gone()) {
+                (true, true, false) => Some(Level::Written),
                 // Of what no clock shows nobody can tell yet whether it was evicted.
-                let hidden = evicted != before && oracle.lives(id, now).0.hidden;
-                oracle.returned(call, hidden.then_some(Level::Perhaps));
-            }
-        }
-        if evicted == before {
-            return Ok(());
-        }
-        for id in 0..usize::from(self.setup.ids) {
-            if self.store.get(id_name(id)).is_ok_and(|session| session.is_none()) {
-                let mut oracle = self.oracle();
-                let (lives, none) = oracle.lives(id, now);
-                if lives.alive && !lives.gone() && !none && oracle.is_quiet(id) {
-                    oracle.evicted(act, id)?;
-                }
-            }
+                (true, _, true) => Some(Level::Perhaps),
+                _ => None,
+            };
+            oracle.returned(call, level);
         }
         Ok(())
     }
