@@ -58,7 +58,7 @@ pub fn hunt(
     settings: &Settings,
     told: impl Fn(&Tally, usize, Duration) + Sync,
 ) -> Report {
-    let began = Instant::now();
+    let (began, cpu) = (Instant::now(), cpu_seconds());
     let next = AtomicU64::new(first);
     let enough = AtomicBool::new(false);
     let found = Mutex::new((Tally::default(), Vec::<Outcome>::new()));
@@ -92,5 +92,12 @@ pub fn hunt(
     });
     let (tally, mut violations) = found.into_inner().unwrap();
     violations.sort_by_key(|outcome| outcome.seed);
-    Report { tally, violations, seconds: began.elapsed().as_secs_f64(), threads }
+    let cpu_seconds = cpu_seconds() - cpu;
+    Report { tally, violations, seconds: began.elapsed().as_secs_f64(), cpu_seconds, threads }
+}
+
+/// Processor time of this process so far.
+fn cpu_seconds() -> f64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }

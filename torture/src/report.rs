@@ -22,6 +22,10 @@ pub struct Tally {
     pub operations: u64,
     /// Operations that other actors began within another operation.
     pub interleaved: u64,
+    /// Power losses among the crashes; at the others only the process died.
+    pub power_losses: u64,
+    /// Sessions that were evicted at a limit.
+    pub evictions: u64,
     /// Crashes: of running stores, of recoveries, of salvages.
     pub crash_points: u64,
     /// Openings that found something to recover from, those that crashed included.
@@ -61,6 +65,8 @@ impl Tally {
         self.short_cycles += other.short_cycles;
         self.operations += other.operations;
         self.interleaved += other.interleaved;
+        self.power_losses += other.power_losses;
+        self.evictions += other.evictions;
         self.crash_points += other.crash_points;
         self.recoveries += other.recoveries;
         self.states += other.states;
@@ -113,6 +119,8 @@ pub struct Report {
     pub violations: Vec<Outcome>,
     /// How long it took, in seconds.
     pub seconds: f64,
+    /// How long the processors worked for it, in seconds: on a machine with other work that is what counts.
+    pub cpu_seconds: f64,
     /// How many threads there were.
     pub threads: usize,
 }
@@ -154,6 +162,7 @@ impl Report {
         let shares: BTreeMap<_, _> = IN_FLIGHT.map(|what| (what, self.tally.share(what))).into();
         serde_json::json!({
             "seconds": self.seconds,
+            "cpu_seconds": self.cpu_seconds,
             "threads": self.threads,
             "tried": self.tally,
             "cycles_a_second": self.cycles_a_second(),
@@ -184,6 +193,7 @@ impl fmt::Display for Report {
             ("operations", tally.operations),
             ("interleaved", tally.interleaved),
             ("crash points", tally.crash_points),
+            ("power losses", tally.power_losses),
             ("recoveries", tally.recoveries),
             ("states checked", tally.states),
             ("cycles", tally.cycles),
@@ -203,11 +213,15 @@ impl fmt::Display for Report {
         let states = tally.states as f64 / self.seconds.max(1e-9);
         writeln!(
             out,
-            "{:<16} {:.1} s on {} threads: {:.0} cycles a second, {states:.0} states a second",
-            "time",
-            self.seconds,
-            self.threads,
-            self.cycles_a_second()
+            "{:<16} {:.1} s on {} threads, {:.1} s of processor time",
+            "time", self.seconds, self.threads, self.cpu_seconds
+        )?;
+        writeln!(
+            out,
+            "{:<16} {:.0} cycles and {states:.0} states a second, {:.0} cycles a second of one processor",
+            "speed",
+            self.cycles_a_second(),
+            tally.cycles as f64 / self.cpu_seconds.max(1e-9)
         )?;
         writeln!(out, "{:<16} {}", "violations", self.violations.len())
     }

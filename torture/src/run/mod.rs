@@ -278,6 +278,7 @@ impl Living {
     /// The power goes, or the process dies; another machine is left.
     fn power_off(&mut self, left: CrashPolicy) {
         self.count_faults();
+        self.tally().power_losses += u64::from(left != CrashPolicy::KeepAll);
         self.shared.sim = self.shared.sim.crash(left);
         self.shared.sim.set_capacity(None);
         self.hook.set_actor(None);

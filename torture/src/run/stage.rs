@@ -368,6 +368,7 @@ impl Stage {
                 _ => None,
             };
             oracle.returned(call, level);
+            locked(&self.tally).evictions += u64::from(level == Some(Level::Written));
         }
         Ok(())
     }
