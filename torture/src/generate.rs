@@ -73,8 +73,16 @@ impl World<'_> {
         let nested = if recovery && self.dice.percent(22) { 1 + self.dice.index(4) } else { 0 };
         let nested = (0..nested).map(|_| self.nested()).collect();
         let everywhere = recovery && self.dice.one_in(120);
-        let harm = (self.settings.allows(Switch::Damage) && self.dice.percent(6)).then(|| self.harm());
-        let failures = if self.faults && self.dice.one_in(4) { vec![self.failure(true)] } else { Vec::new() };
+        let harm = (self.settings.allows(Switch::Damage) && self.dice.percent(8)).then(|| self.harm());
+        let mut failures = Vec::new();
+        if self.faults && self.dice.one_in(4) {
+            failures.push(self.failure(true));
+        } else if self.bad_reads && self.dice.one_in(3) {
+            let failure = self.bad_read();
+            // Of several lies at once nobody could make anything.
+            let times = if failure.fault == Fault::FlipBit { Times::Once } else { failure.times };
+            failures.push(Failure { times, ..failure });
+        }
         Cycle { steps, crash, pause: self.pause(), failures, nested, everywhere, harm }
     }
 
@@ -259,11 +267,13 @@ impl World<'_> {
         let mut step = first + self.dice.index((steps.len() - first).max(1));
         let mut nth = 1 + self.dice.below(30);
         let target = match self.dice.below(100) {
-            0..9 => Some((Act::Rotate(self.id(), self.id(), None), 4)),
-            9..17 => Some((Act::Revoke(self.dice.below(3) as u8, None), 4)),
-            17..23 => Some((Act::Clear, 4)),
-            23..33 => Some((Act::Reopen, 40)),
-            33..66 => Some((Act::Maintain, 40)),
+            0..14 => Some((Act::Rotate(self.id(), self.id(), None), 3)),
+            14..22 => Some((Act::Revoke(self.dice.below(3) as u8, None), 4)),
+            22..28 => Some((Act::Clear, 4)),
+            28..42 => Some((Act::Reopen, 24)),
+            42..74 => Some((Act::Maintain, 40)),
+            // More than what is left of most segments.
+            74..84 => Some((Act::Set(self.id(), Say { bytes: 40_000, ..self.say() }), 9)),
             _ => None,
         };
         if let Some((act, calls)) = target {
@@ -319,7 +329,7 @@ impl World<'_> {
             kind: self.dice.pick(&kinds),
             file: self.dice.draw(),
             place: self.dice.draw(),
-            crash: self.dice.one_in(2).then(|| 1 + self.dice.below(10)),
+            crash: (!self.dice.one_in(3)).then(|| 1 + self.dice.below(10)),
         }
     }
 }

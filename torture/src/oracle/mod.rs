@@ -77,10 +77,14 @@ pub struct Oracle {
     pub(crate) ids: Vec<History>,
     pub(crate) ops: Vec<Op>,
     pub(crate) moment: u64,
+    /// The moment of the last opening.
+    ops_began: u64,
     /// Operations that returned before this moment have survived a power loss, if they were at least written.
     pub(crate) synced_before: u64,
     /// By this time something has durably ended.
     pub(crate) floor_ms: u64,
+    /// The same at the last opening.
+    floor_opened_ms: u64,
     /// Operations that have not returned, by id, with what they might leave.
     pub(crate) pending: Vec<(usize, usize)>,
     /// An operation is under way that may evict.
@@ -100,8 +104,10 @@ impl Oracle {
             ids: vec![empty; usize::from(setup.ids)],
             ops: Vec::new(),
             moment: 0,
+            ops_began: 0,
             synced_before: 0,
             floor_ms: 0,
+            floor_opened_ms: 0,
             pending: Vec::new(),
             evicting: false,
             tags: 0,
@@ -131,11 +137,29 @@ impl Oracle {
     /// The operations of a new opening: the first is the opening itself.
     fn begin(&mut self) {
         let (issued, returned) = (self.moment, Some(self.moment));
+        self.ops_began = issued;
         let level = Level::Synced;
         self.ops = vec![Op { what: None, issued, returned, level, refused: false, peek: false }];
         self.pending.clear();
+        self.floor_opened_ms = self.floor_ms;
         self.evicting = false;
         self.synced_before = self.moment;
+    }
+
+    /// The group that was synced last may be lost: only what is older has a mark behind it that says that it was durable.
+    pub fn lose_last_group(&mut self) {
+        let synced = || self.ops.iter().filter(|op| op.level == Level::Synced && !op.refused);
+        let last = synced().map(|op| op.issued).max().unwrap_or(0);
+        let marked = synced().filter(|op| op.returned.is_some_and(|returned| returned < last));
+        let marked = marked.map(|op| op.issued).max().unwrap_or(0);
+        for op in &mut self.ops {
+            let kept = op.issued == marked || op.returned.is_some_and(|returned| returned < marked);
+            if !kept && op.issued > self.ops_began {
+                op.level = Level::Perhaps;
+            }
+        }
+        self.synced_before = self.synced_before.min(marked.max(self.ops_began));
+        self.floor_ms = self.floor_opened_ms;
     }
 
     pub(crate) fn next_moment(&mut self) -> u64 {

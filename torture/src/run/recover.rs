@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use sessile::vfs::{CrashPolicy, SimVfs};
+use sessile::vfs::{CrashPolicy, Fault, SimVfs};
 use sessile::{Error, Store};
 
 use super::hook::Hook;
@@ -33,7 +33,7 @@ impl Living {
             self.everywhere(needed)?;
         }
         if !cycle.failures.is_empty() {
-            self.fail_once(cycle)?;
+            needed = needed.max(self.fail_once(cycle)?);
         }
         let store = self.nested(&cycle.nested, &mut needed, seen)?;
         self.tally().recoveries += 1;
@@ -164,20 +164,26 @@ impl Living {
     }
 
     /// Calls of the first attempt fail: it may be refused, and the next is not.
-    fn fail_once(&mut self, cycle: &Cycle) -> Result<(), String> {
+    fn fail_once(&mut self, cycle: &Cycle) -> Result<Level, String> {
         cycle.failures.iter().for_each(|failure| fail(&self.shared.sim, *failure));
         let opened = self.open();
         self.tally().recoveries += 1;
+        let lies = |lie| cycle.failures.iter().any(|failure| failure.fault == lie);
         if let Err(error) = &opened
+            && !matches!(error, Error::Corrupt(_) if lies(Fault::FlipBit) || lies(Fault::StaleRead))
             && !matches!(error, Error::Io { .. } | Error::Latched { .. } | Error::Full(_))
         {
             return Err(format!("an opening whose calls failed says {error:?}"));
         }
         self.count_faults();
         self.shared.sim = self.shared.sim.crash(CrashPolicy::KeepAll);
-        drop(opened);
         self.hook = Arc::new(Hook::default());
-        Ok(())
+        if opened.is_ok() && lies(Fault::FlipBit) {
+            // A bit of what was durable last was another, and nothing behind it could tell: so the log ended there.
+            locked(&self.shared.oracle).lose_last_group();
+        }
+        // Who is shown what is on the disk, and not what was written since, cannot know of that.
+        Ok(if opened.is_ok() && lies(Fault::StaleRead) { Level::Synced } else { Level::Written })
     }
 
     /// Closes the store cleanly, and opens it again.
