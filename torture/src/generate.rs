@@ -5,6 +5,7 @@
 use sessile::vfs::{CallKind, CrashPolicy, Fault, Times};
 
 use crate::dice::Dice;
+use crate::plot;
 use crate::script::{
     Act, Crash, Cycle, Failure, Harm, HarmKind, Life, Moment, Pause, Say, Setup, Step, Whose,
 };
@@ -66,6 +67,12 @@ impl World<'_> {
             let act = self.act(turn);
             let meanwhile = self.meanwhile(&act);
             steps.push(Step { act, meanwhile });
+        }
+        if self.dice.one_in(6) {
+            let plot = plot::plot(&mut self.dice, self.setup.ids);
+            // A plot needs its time and its ids for itself; the steps that are left come after it.
+            steps.drain(..plot.len().min(count - 20));
+            steps.splice(0..0, plot.into_iter().map(|act| Step { act, meanwhile: Vec::new() }));
         }
         self.trouble(&mut steps);
         let crash = self.crash(&mut steps);

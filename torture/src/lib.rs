@@ -22,6 +22,7 @@ pub mod generate;
 mod hunt;
 pub mod ledger;
 pub mod oracle;
+mod plot;
 mod report;
 mod run;
 pub mod script;

@@ -22,6 +22,8 @@ pub struct Hook {
     actor: Mutex<Option<Actor>>,
     /// Segments that have been given their names, by their temporary ones.
     named: Mutex<Vec<String>>,
+    /// The file that was created last, by the name that it was created under.
+    created: Mutex<String>,
     busy: AtomicBool,
     /// An output of compaction was begun since the last step, or a segment removed.
     compacting: AtomicBool,
@@ -109,7 +111,10 @@ impl Vfs for Hooked {
         self.sim.list(directory)
     }
     fn create(&self, path: &Path) -> io::Result<Arc<dyn VfsFile>> {
-        self.sim.create(path).map(|file| self.wrap(path, file))
+        let file = self.wrap(path, self.sim.create(path)?);
+        *locked(&self.hook.created) =
+            path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        Ok(file)
     }
     fn open(&self, path: &Path, writable: bool) -> io::Result<Arc<dyn VfsFile>> {
         self.sim.open(path, writable).map(|file| self.wrap(path, file))
@@ -121,7 +126,9 @@ impl Vfs for Hooked {
         Ok(())
     }
     fn remove(&self, path: &Path) -> io::Result<()> {
-        if path.extension().is_some_and(|extension| extension == "seg") {
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        // A file that cannot be named is removed while the log waits for it: nobody may write then.
+        if name.ends_with(".seg") && *locked(&self.hook.created) != name.replace(".seg", ".tmp") {
             self.hook.meet(Moment::BeforeRemoval);
         }
         self.sim.remove(path)

@@ -198,6 +198,7 @@ impl Living {
             Act::Fail(failure) => {
                 seen.read_lies |= failure.kind == Some(CallKind::Read);
                 fail(&self.shared.sim, failure);
+                stage.failing.store(true, Ordering::Relaxed);
                 self.troubled = true;
                 stage.stressed.store(true, Ordering::Relaxed);
                 Ok(())

@@ -42,6 +42,8 @@ pub struct Stage {
     pub tally: Arc<Mutex<Tally>>,
     /// Calls may fail or room be short, so operations may fail without anybody's fault.
     pub stressed: AtomicBool,
+    /// Calls may fail. A full disk alone latches nothing.
+    pub failing: AtomicBool,
     /// The clocks have done nothing but run since an operator confirmed them.
     pub plain_clock: AtomicBool,
     /// Somebody else on the stage was wronged.
@@ -120,6 +122,7 @@ impl Stage {
             belief: Arc::clone(&shared.belief),
             tally: Arc::clone(&shared.tally),
             stressed: AtomicBool::new(shared.setup.sessions_max.is_some()),
+            failing: AtomicBool::new(false),
             plain_clock: AtomicBool::new(false),
             wronged: Mutex::new(None),
             settled_ms: AtomicU64::new(0),
@@ -172,7 +175,11 @@ impl Stage {
             return Err(Stop::PowerLost);
         }
         let stressed = self.stressed.load(Ordering::Relaxed);
+        let failing = self.failing.load(Ordering::Relaxed);
         match error {
+            Error::Latched { in_memory: false, .. } if !failing => {
+                Err(format!("a store latched and no call has failed: {error}").into())
+            }
             Error::Duplicate => Ok(Answer::Duplicate),
             Error::Unknown(_) => Ok(Answer::Unknown),
             Error::Conflict { .. } => Ok(Answer::Conflict),

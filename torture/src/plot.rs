@@ -1,0 +1,125 @@
+//! Plots: sequences that chance alone would take long to come to.
+//!
+//! Owns: how a session could come back, played out. A first version stands in a segment that stays as it is, because nearly
+//! all of it lives. What ends it stands in a segment of which most is garbage, so that it is rewritten, when the end has
+//! been there for a while. Whatever a rewrite forgets that was still needed, the next recovery finds.
+
+use crate::dice::Dice;
+use crate::script::{Act, Say, Whose};
+
+const MINUTE: u64 = 60_000;
+const DAY: u64 = 24 * 60 * MINUTE;
+/// Bytes of data of which eleven fill a segment.
+const LARGE: u32 = 6_000;
+/// Ids that fill a segment.
+const FILL: u8 = 11;
+
+/// One plot, on ids below `ids`, of which there are at least 22.
+pub(crate) fn plot(dice: &mut Dice, ids: u8) -> Vec<Act> {
+    let first = dice.below(u64::from(ids)) as u8;
+    let mut plot = Plot { first, ids, acts: Vec::new() };
+    let subject = dice.below(3) as u8;
+    match dice.below(6) {
+        0 => plot.shortened(false),
+        1 => plot.shortened(true),
+        2 => plot.created_anew(),
+        3 => plot.revoked(subject),
+        4 => plot.rotated(),
+        _ => plot.touched(),
+    }
+    plot.acts
+}
+
+struct Plot {
+    first: u8,
+    ids: u8,
+    acts: Vec<Act>,
+}
+
+impl Plot {
+    /// The id of a part in the plot: 0 and 1 are those that it is about, the others fill segments.
+    fn id(&self, part: u8) -> u8 {
+        (self.first + part) % self.ids
+    }
+
+    fn say(bytes: u32, idle_ms: u64, subject: Whose) -> Say {
+        Say { bytes, idle_ms: Some(idle_ms), absolute_ms: None, subject, shorten: true, synced: false }
+    }
+
+    fn set(&mut self, part: u8, idle_ms: u64, subject: Whose) {
+        let id = self.id(part);
+        self.acts.push(Act::Set(id, Self::say(100, idle_ms, subject)));
+    }
+
+    /// Fills a segment with what lives long: with one group of ids or with the other.
+    fn fill(&mut self, group: u8) {
+        for number in 0..FILL.min((self.ids - 2) / 2) {
+            let id = self.id(2 + group * ((self.ids - 2) / 2) + number);
+            self.acts.push(Act::Set(id, Self::say(LARGE, 10 * DAY, Whose::Nobody)));
+        }
+    }
+
+    /// Time passes, and what has become garbage meanwhile is rewritten.
+    fn later(&mut self, ms: u64) {
+        self.acts.push(Act::Advance(ms));
+        self.acts.push(Act::Maintain);
+    }
+
+    /// A shorter version expires, or is destroyed, before the longer one that it replaced.
+    fn shortened(&mut self, destroyed: bool) {
+        self.set(0, 10 * DAY, Whose::Nobody);
+        self.fill(0);
+        self.set(0, MINUTE, Whose::Nobody);
+        if destroyed {
+            self.acts.push(Act::Destroy(self.id(0)));
+        }
+        self.fill(1);
+        self.fill(1);
+        self.later(5 * MINUTE);
+    }
+
+    /// The id of a destroyed session begins anew and ends soon, and its second life leaves nothing behind.
+    fn created_anew(&mut self) {
+        self.set(0, 10 * DAY, Whose::Nobody);
+        self.fill(0);
+        self.acts.push(Act::Destroy(self.id(0)));
+        self.fill(1);
+        self.set(0, 20 * MINUTE, Whose::Nobody);
+        self.fill(1);
+        self.acts.push(Act::Maintain);
+        self.fill(1);
+        self.later(40 * MINUTE);
+    }
+
+    /// Two sessions of a subject end together, one of which had long to live.
+    fn revoked(&mut self, subject: u8) {
+        self.set(0, 10 * DAY, Whose::Of(subject));
+        self.fill(0);
+        self.set(1, 2 * MINUTE, Whose::Of(subject));
+        self.acts.push(Act::Revoke(subject, None));
+        self.fill(1);
+        self.fill(1);
+        self.later(8 * MINUTE);
+    }
+
+    /// A session gets another id, and is written anew under that.
+    fn rotated(&mut self) {
+        self.set(0, 10 * DAY, Whose::Nobody);
+        self.fill(0);
+        self.acts.push(Act::Destroy(self.id(1)));
+        self.acts.push(Act::Rotate(self.id(0), self.id(1), None));
+        self.fill(1);
+        self.set(1, DAY, Whose::Keep);
+        self.fill(1);
+        self.later(MINUTE);
+    }
+
+    /// A touched session moves.
+    fn touched(&mut self) {
+        self.set(0, 10 * MINUTE, Whose::Nobody);
+        self.acts.push(Act::Touch(self.id(0), DAY));
+        self.fill(0);
+        self.fill(0);
+        self.later(MINUTE);
+    }
+}
