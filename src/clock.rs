@@ -167,16 +167,21 @@ impl Watch {
         watch
     }
 
+    fn settled(&self) -> u64 {
+        let settled_ms = self.settled_ms.load(Ordering::Acquire);
+        planted!(TimeRunsBackwards, settled_ms.min(self.clock.wall_ms()), settled_ms)
+    }
+
     /// What is believed at this moment. Two clock readings and two atomic loads; no lock.
     pub fn now(&self) -> Now {
-        let settled_ms = self.settled_ms.load(Ordering::Acquire);
+        let settled_ms = self.settled();
         let wall_ms = self.clock.wall_ms();
         Now { now_ms: wall_ms.max(settled_ms), settled_ms }
     }
 
     /// What was believed at most [`RECENT_MS`] ago. What is alive beyond that is alive, and needs no closer look.
     pub fn recently(&self) -> Now {
-        let settled_ms = self.settled_ms.load(Ordering::Acquire);
+        let settled_ms = self.settled();
         Now { now_ms: self.clock.recent_wall_ms().max(settled_ms), settled_ms }
     }
 
@@ -212,6 +217,10 @@ impl Watch {
         state.went_back = false;
         // Whatever the wall clock shows, this much time has certainly passed.
         self.settled_ms.fetch_max(expected_ms, Ordering::AcqRel);
+        if planted!(JumpIsBelieved) {
+            self.believe(state, wall_ms, boot_ms);
+            return None;
+        }
         let steady = state.jump.filter(|jump| {
             let since_ms = boot_ms.saturating_sub(jump.boot_ms);
             wall_ms.abs_diff(jump.wall_ms.saturating_add(since_ms)) <= TOLERANCE_MS

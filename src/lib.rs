@@ -29,6 +29,9 @@
 //! Features: `serde` for sessions as Rust values (the module `typed`), `bincode` for its compact codec, `simulation` for
 //! the file system that loses power on demand (in [`vfs`]), for tests of sessile and of what is built on it.
 
+#[macro_use]
+mod planted;
+
 mod clock;
 mod compaction;
 mod error;
@@ -56,6 +59,8 @@ pub use error::{Damage, Error, Full, Holder, Result, Unknown};
 pub use id::{Handle, ID_BYTES_MAX, SUBJECT_BYTES_MAX, SessionId, SubjectDigest};
 pub use observer::{Event, Observer};
 pub use options::{AtLimit, Options, ReadMode, Recovery};
+#[cfg(sessile_planted)]
+pub use planted::{Plant, plant};
 pub use session::{Deadline, Durability, Session, Subject, Version, Write};
 pub use stats::{BackupReport, EndingsAhead, Maintenance, RecoveryReport, Stats, Verification};
 pub use store::{SessionRef, Sessions, Store, Touched};

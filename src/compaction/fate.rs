@@ -35,17 +35,22 @@ pub(crate) enum Fate {
 pub(crate) fn fate(record: &Record<'_>, mine: Option<Mine>, now_ms: u64) -> Fate {
     let needed = |ceiling: Deadline| !ceiling.has_passed(now_ms);
     let superseded = |birth: u64| {
-        mine.is_some_and(|mine| mine.birth == birth && mine.lsn > record.lsn && needed(mine.deadline_now))
+        let birth_of = |mine: Mine| planted!(SupersededByAnotherBirth, birth, mine.birth);
+        mine.is_some_and(|mine| birth_of(mine) == birth && mine.lsn > record.lsn && needed(mine.deadline_now))
     };
     match record.what {
         What::Put(version) => match mine {
             Some(mine) if mine.is_this => Fate::Move { deadline: mine.deadline_now },
+            _ if planted!(EndedLeavesNoStub) => Fate::Drop,
+            _ if planted!(ExpiredShadowIsDropped) && !needed(version.deadline) => Fate::Drop,
+            _ if planted!(RevocationForgets) && needed(version.deadline) => Fate::Drop,
             _ if ends_needed(version.ends, now_ms) => Fate::Stub,
             _ if version.is_create(record.lsn) || superseded(version.birth) => Fate::Drop,
             _ if needed(version.ceiling.max(version.deadline)) => Fate::Stub,
             _ => Fate::Drop,
         },
         What::Stub { birth, ceiling, ends, .. } => {
+            let needed = |ceiling| planted!(EndedLeavesNoStub, false, needed(ceiling));
             if ends_needed(ends, now_ms) || needed(ceiling) && !superseded(birth) {
                 Fate::Keep
             } else {
@@ -53,6 +58,7 @@ pub(crate) fn fate(record: &Record<'_>, mine: Option<Mine>, now_ms: u64) -> Fate
             }
         }
         What::Touch { base, deadline, .. } => match mine {
+            _ if planted!(TouchDroppedUnfolded) => Fate::Drop,
             Some(mine) if mine.lsn == base && mine.deadline < deadline && needed(mine.deadline_now) => {
                 Fate::Keep
             }
@@ -70,7 +76,7 @@ pub(crate) fn fate(record: &Record<'_>, mine: Option<Mine>, now_ms: u64) -> Fate
 
 /// Whether a rotate must still say that it ended the id before it.
 pub(crate) fn ends_needed(ends: Option<Ends>, now_ms: u64) -> bool {
-    ends.is_some_and(|ends| !ends.ceiling.has_passed(now_ms))
+    !planted!(RotateGoesWithOneEffect) && ends.is_some_and(|ends| !ends.ceiling.has_passed(now_ms))
 }
 
 /// The record that is left of one whose fate is [`Fate::Stub`].
@@ -91,7 +97,8 @@ pub(crate) fn moved<'a>(record: &Record<'a>, deadline: Deadline, now_ms: u64) ->
         What::Put(version) => {
             let ceiling = version.ceiling.max(version.deadline).max(deadline);
             let ends = version.ends.filter(|ends| !ends.ceiling.has_passed(now_ms));
-            let version = crate::log::record::Version { deadline, ceiling, ends, ..version };
+            let folded = planted!(TouchForgottenInMove, version.deadline, deadline);
+            let version = crate::log::record::Version { deadline: folded, ceiling, ends, ..version };
             Record { lsn: record.lsn, what: What::Put(version) }
         }
         _ => *record,

@@ -123,6 +123,8 @@ impl<S> Index<S> {
     /// Compaction has copied the record: points to the copy, unless a fresh write was faster. Deadline, arming and
     /// flags stay as they are now, touches since the copy included.
     pub fn relocate(&self, tag: u64, old: Place, new: Place) -> bool {
+        let now = if planted!(RelocatesWithoutCompare) { self.lookup(tag, 0) } else { None };
+        let old = now.map_or(old, |(entry, _)| entry.place());
         let relocate = |packed: &mut Packed, segments: &SegmentTable<S>| {
             *packed = packed.with_address(segments.address(new)?);
             Some(())

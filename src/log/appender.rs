@@ -127,7 +127,7 @@ impl Appender {
         if reach != Reach::Ordinary && !matches!(record.what, What::Put(_)) {
             placed.segment.testifies(placed.span);
         }
-        tail.endings.extend(Ending::of(&record));
+        tail.endings.extend(planted!(EndingsStandOnce, None, Ending::of(&record)));
         tail.unmarked = true;
         Ok(placed)
     }
@@ -263,6 +263,10 @@ impl Appender {
         }
         let end = tail.segment.end();
         if let Err(error) = vfs::write_all_at(tail.segment.file.as_ref(), &tail.buffer, end) {
+            if planted!(AppendsBehindAFailedWrite) {
+                tail.advance(&staged);
+                return Err(Error::io("appending", error));
+            }
             return Err(self.latch.fall(&Error::io(format!("appending to {}", tail.segment.name()), error)));
         }
         tail.advance(&staged);
@@ -278,8 +282,11 @@ impl Appender {
         let rolled = std::mem::take(&mut tail.rolled);
         let reached = Reached { lsn: tail.next_lsn - 1, clock_ms: tail.marked_clock_ms() };
         drop(tail);
-        for segment in rolled.iter().chain([&segment]) {
-            segment.file.sync().map_err(|error| Error::io(format!("syncing {}", segment.name()), error))?;
+        let full = planted!(SeamPassedUnsynced, [].iter(), rolled.iter());
+        for segment in full.chain([&segment]) {
+            let sync = || segment.file.sync();
+            let synced = planted!(RetriesFailedSync, sync().or_else(|_| sync()), sync());
+            synced.map_err(|error| Error::io(format!("syncing {}", segment.name()), error))?;
         }
         if !rolled.is_empty() {
             self.root.set(self.opening, segment.number, reached.lsn)?;

@@ -75,6 +75,10 @@ impl Commit {
             }
             *leader = true;
             drop(leader);
+            if planted!(WakesWaitersBeforeSync) {
+                self.durable_lsn.fetch_max(lsn, Ordering::AcqRel);
+                self.done.notify_all();
+            }
             let began = Instant::now();
             let outcome = sync();
             leader = self.leader.lock();

@@ -121,6 +121,7 @@ impl Files {
     /// A new file that has only its temporary name: what is in it counts for nothing until [`name`](Self::name).
     pub fn create_unnamed(&self, number: u32, capacity: u64, purpose: Use) -> Result<Arc<dyn VfsFile>> {
         let kept_free = match purpose {
+            _ if planted!(LogSpendsTheReserve) => 0,
             Use::Log => self.segment_bytes.saturating_mul(5) / 2,
             Use::Ending => self.segment_bytes.saturating_mul(3) / 2,
             Use::Compaction | Use::Opening => 0,
@@ -172,9 +173,14 @@ impl Files {
     pub fn name(&self, number: u32, file: &dyn VfsFile) -> Result<()> {
         let name = file_name(number);
         let failed = |error| Error::io(format!("naming {name}"), error);
-        file.sync().map_err(failed)?;
+        if !planted!(NamedUnsynced) {
+            file.sync().map_err(failed)?;
+        }
         let tmp = self.directory.join(format!("{number:08}.tmp"));
         self.vfs.rename(&tmp, &self.directory.join(&name)).map_err(failed)?;
+        if planted!(DirectorySyncSkipped) {
+            return Ok(());
+        }
         self.vfs.sync_dir(&self.directory).map_err(failed)
     }
 

@@ -115,7 +115,8 @@ impl Tail {
         self.buffer.clear();
         let mut lsn = self.next_lsn;
         if due {
-            let Reached { lsn: durable_lsn, clock_ms } = known;
+            let durable_lsn = planted!(MarkTellsTooMuch, self.next_lsn - 1, known.lsn);
+            let clock_ms = planted!(MarkForgetsTheTime, 0, known.clock_ms);
             let (since_lsn, roster_lsn, endings) = (self.marked_at, self.roster_lsn, self.endings.clone());
             let mark = Mark { durable_lsn, since_lsn, roster_lsn, clock_ms, endings };
             frame::encode(&mut self.buffer, salt, end, Kind::Mark, lsn, |out| mark.encode(out));
@@ -146,6 +147,7 @@ impl Staged {
         let capacity = tail.segment.capacity;
         let reserve = (capacity / RESERVE_SHARE).min(RESERVE_BYTES_MAX);
         let reserve = match reach {
+            _ if planted!(EndingsHaveNoReserve) => 0,
             Reach::Ordinary => reserve,
             Reach::Eviction => reserve / 4 * 3,
             Reach::Ending => reserve / 4,

@@ -40,7 +40,8 @@ pub(crate) struct Setup {
 pub(crate) fn begin(survey: &mut Survey, setup: Setup) -> Result<Beginning> {
     let Setup { root, latch, segment_bytes, disk_bytes_max } = setup;
     let store = root.header();
-    let opening = survey.opening_max.saturating_add(1);
+    let counted = !planted!(LsnsGivenOutTwice) || survey.opening_max == 0;
+    let opening = survey.opening_max.saturating_add(u64::from(counted));
     if opening > OPENING_MAX {
         return Err(Error::invalid(
             "the store has used up the numbers of its openings; export it and import it anew",
@@ -49,12 +50,13 @@ pub(crate) fn begin(survey: &mut Survey, setup: Setup) -> Result<Beginning> {
     let roster = Roster::new(survey.segments.iter().map(|segment| segment.listed()).collect());
     let in_use = survey.segments.iter().map(|segment| segment.capacity).sum();
     let directory = &survey.directory;
+    let unused = !planted!(SegmentNumberReused) || survey.number_max == 0;
     let files = Files::new(
         Arc::clone(&directory.vfs),
         directory.path.clone(),
         directory.read_mode,
         (segment_bytes, disk_bytes_max),
-        (in_use, survey.number_max.saturating_add(1)),
+        (in_use, survey.number_max.saturating_add(u32::from(unused))),
     );
     let mut header = SegmentHeader {
         number: files.next_number()?,
@@ -75,6 +77,9 @@ pub(crate) fn begin(survey: &mut Survey, setup: Setup) -> Result<Beginning> {
     copy.put_header(&header);
     vfs::write_all_at(file.as_ref(), &copy.bytes, 0)
         .map_err(|error| Error::io(format!("writing segment {}", header.number), error))?;
+    if planted!(RootNamedFirst) {
+        root.set(opening, header.number, lsn_before(opening))?;
+    }
     files.name(header.number, file.as_ref())?;
     let segment = Segment::new(copy.listed, copy.start, file, files.read_mode)?;
     root.set(opening, header.number, lsn_before(opening))?;
@@ -124,7 +129,7 @@ impl Copy {
             lsn_max: 0,
             ceiling: Deadline::at_ms(0),
         };
-        if let Some(lsn) = survey.sweeping.damaged_below() {
+        if let Some(lsn) = planted!(SalvageForgetsItsVerdict, None, survey.sweeping.damaged_below()) {
             // What damage may have ended has ended for good: the openings to come know nothing of the damage. It is
             // not noted in the hints, so that this opening tells what ended because of it.
             let lsn = lsn.saturating_add(1).min(lsn_before(header.opening));

@@ -117,7 +117,11 @@ impl Chain {
             last_lsn: durable,
             last_end: 0,
         };
-        let keep_to = if how == Purpose::Recover { durable.min(end.lsn) } else { end.lsn };
+        let keep_to = if how == Purpose::Recover && !planted!(UnsyncedTailIsTrusted) {
+            durable.min(end.lsn)
+        } else {
+            end.lsn
+        };
         for link in links {
             chain.take(link, keep_to, end.lsn)?;
         }
@@ -200,7 +204,11 @@ impl End {
                     break;
                 }
                 let in_copied = hole.offset < header.copied_to;
-                if how != Purpose::Inspect && (in_copied || lsn_before < durable) {
+                if planted!(TornTailSteppedOver) && lsn_before >= durable {
+                    continue;
+                }
+                let below = (in_copied || lsn_before < durable) && !planted!(DamageTakenForTheEnd);
+                if how != Purpose::Inspect && below {
                     damage.push(link.damage(hole, durable, links));
                     continue;
                 }

@@ -134,7 +134,9 @@ impl Survey {
                     sealed.endings.iter().for_each(|ending| self.sweeping.add(ending));
                     self.takes(sealed.segment, sealed.hints);
                 }
-                Err(Error::Corrupt(damage)) => self.damaged(damage, Some(listed.lsn_max), mode)?,
+                Err(Error::Corrupt(damage)) => {
+                    planted!(MissingSegmentIgnored, (), self.damaged(damage, Some(listed.lsn_max), mode)?);
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -149,11 +151,11 @@ impl Survey {
 
     /// `Strict` refuses; `Salvage` notes it, and trusts nothing that the damage may have ended (rule 12).
     fn damaged(&mut self, damage: Damage, lost_to: Option<u64>, mode: Recovery) -> Result<()> {
-        if mode == Recovery::Strict {
-            return Err(Error::Corrupt(damage));
+        if mode == Recovery::Strict && !planted!(StrictOpensOnDamage) {
+            return planted!(PanicsOnDamage, crate::planted::panics(), Err(Error::Corrupt(damage)));
         }
         if let Some(lsn) = lost_to {
-            self.sweeping.add_damage(lsn);
+            planted!(SalvageTrustsAll, (), self.sweeping.add_damage(lsn));
         }
         self.report.damage.push(damage);
         Ok(())

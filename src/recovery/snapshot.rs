@@ -96,7 +96,8 @@ impl Snapshot {
         let mut expected = Vec::new();
         moment.encode(&mut expected);
         let mut reader = Reader::new(covered);
-        if reader.take(expected.len())? != expected || Reader::new(crc).u32()? != crc32fast::hash(covered) {
+        let speaks_of_it = reader.take(expected.len())? == expected || planted!(StaleSnapshotBelieved);
+        if !speaks_of_it || Reader::new(crc).u32()? != crc32fast::hash(covered) {
             return None;
         }
         let mut counts = [0usize; 3];

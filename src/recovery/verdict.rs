@@ -87,10 +87,19 @@ impl Sweeping {
 pub(crate) fn judge(sightings: &[Sighting], sweeping: &Sweeping, now_ms: u64) -> Verdict {
     // A put and the stub that compaction made of it have one LSN. While both are there, nothing that was durable had
     // ended the put, so it counts.
-    let rank = |sighting: &&Sighting| match sighting.hint.what {
-        Hinted::Put { .. } => Some((sighting.hint.lsn, true, sighting.hint.deadline)),
-        Hinted::Stub => Some((sighting.hint.lsn, false, Deadline::at_ms(0))),
-        Hinted::Touch { .. } | Hinted::Ended => None,
+    let rank = |sighting: &&Sighting| {
+        let hint = &sighting.hint;
+        let order = planted!(TimeOrdersWrites, hint.deadline.bits(), hint.lsn);
+        match hint.what {
+            Hinted::Put { subject, .. }
+                if planted!(RevocationOfAnyVersion) && sweeping.ends(hint.digest, subject, hint.lsn) =>
+            {
+                None
+            }
+            Hinted::Put { .. } => Some((order, true, hint.deadline)),
+            Hinted::Stub => Some((order, false, Deadline::at_ms(0))),
+            Hinted::Touch { .. } | Hinted::Ended => None,
+        }
     };
     let newest = sightings.iter().filter(|sighting| rank(sighting).is_some()).max_by_key(rank);
     let Some(Sighting { segment, hint }) = newest else {
@@ -102,7 +111,9 @@ pub(crate) fn judge(sightings: &[Sighting], sweeping: &Sweeping, now_ms: u64) ->
     let mut deadline = hint.deadline;
     for other in sightings {
         match other.hint.what {
-            Hinted::Touch { base } if base == hint.lsn => deadline = deadline.max(other.hint.deadline),
+            Hinted::Touch { base } if planted!(TouchExtendsAnyRecord, base > 0, base == hint.lsn) => {
+                deadline = other.hint.deadline.max(planted!(LastTouchWins, Deadline::at_ms(0), deadline));
+            }
             Hinted::Ended if other.hint.lsn > hint.lsn => return Verdict::Dead,
             _ => {}
         }

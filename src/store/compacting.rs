@@ -37,7 +37,10 @@ enum Work {
 impl Work {
     fn find(full: &[Arc<Segment>], policy: Policy, memory: &Memory) -> Self {
         let sound: Vec<_> = full.iter().filter(|s| !memory.damaged.contains(&s.number)).cloned().collect();
-        let dead = |s: &&Arc<Segment>| s.live_bytes() == 0 && s.ceiling().has_passed(policy.now_ms);
+        let dead = |s: &&Arc<Segment>| {
+            let now_ms = planted!(UnlinkedBelowItsCeiling, u64::MAX, policy.now_ms);
+            s.live_bytes() == 0 && s.ceiling().has_passed(now_ms)
+        };
         let dead: Vec<_> = sound.iter().filter(dead).cloned().collect();
         if !dead.is_empty() {
             return Self::Retire(dead);
@@ -120,7 +123,9 @@ impl Core {
         appender.sync(appender.appended_lsn())?;
         // A writer holds its id's lock from the append to the index. Whoever has appended to one of these segments has
         // let go by now, so what the index does not know of them is dead and not merely on its way.
-        drop(self.locks.all());
+        if !planted!(CompactsPastWritersInFlight) {
+            drop(self.locks.all());
+        }
         Ok(())
     }
 
@@ -129,7 +134,9 @@ impl Core {
         let appender = self.appender()?;
         let numbers: Vec<u32> = segments.iter().map(|segment| segment.number).collect();
         let lsn = appender.leave(self.watch.now().settled_ms, &numbers)?;
-        appender.sync(lsn)?;
+        if !planted!(UnlinkedBeforeItIsDurable) {
+            appender.sync(lsn)?;
+        }
         for segment in segments {
             self.index.remove_segment(segment.number);
             memory.sealed.remove(&segment.number);
@@ -235,6 +242,8 @@ impl Core {
             let Some(record) = Record::decode(&frame) else { continue };
             match (stays.fate, record.what) {
                 (Fate::Move { deadline }, What::Put(version)) => {
+                    let lsn = planted!(MovedRecordGetsFreshLsn, appender.appended_lsn() + 1, record.lsn);
+                    let record = Record { lsn, ..record };
                     let (offset, span) = output.add(&moved(&record, deadline, now_ms))?;
                     let places = (Place::at_byte(input.number, stays.offset), Place::at_byte(number, offset));
                     if let (Some(from), Some(to)) = places {

@@ -299,7 +299,7 @@ impl Core {
 
     /// Waits for the disk as the call and the options say.
     pub fn settle(&self, placed: &Placed, durability: Durability) -> Result<()> {
-        match durability {
+        match planted!(AcknowledgesBeforeSync, Durability::Written, durability) {
             // Also when the store has been closed meanwhile: then it has been synced.
             Durability::Synced => self.appender.as_ref().map_or(Ok(()), |appender| appender.sync(placed.lsn)),
             Durability::Written => Ok(()),
@@ -340,6 +340,9 @@ impl Found<'_> {
     /// while its record is being replaced.
     pub fn ceiling(&self, slack_ms: u64) -> Deadline {
         let now = self.entry.deadline().bits().saturating_add(slack_ms);
+        if planted!(StubGoesByItsDeadline) {
+            return Deadline::at_ms(now);
+        }
         Deadline::at_ms(now).max(self.version.ceiling).max(self.version.deadline)
     }
 

@@ -117,7 +117,8 @@ impl Core {
                 break living;
             }
         };
-        let Some(ceiling) = doomed.iter().map(|doomed| doomed.ceiling).max() else {
+        let ceilings = doomed.iter().map(|doomed| doomed.ceiling);
+        let Some(ceiling) = planted!(RevocationGoesEarly, ceilings.min(), ceilings.max()) else {
             drop(all);
             return self.ended_before().map(|()| 0);
         };

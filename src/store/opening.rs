@@ -123,7 +123,7 @@ fn open_core(directory: &Path, options: Options, lock: DirectoryLock) -> Result<
     };
     let beginning = begin(&mut survey, setup)?;
     // Judged by the time that was durable, not by what the clock says now.
-    survey.clock_ms = mark_ms;
+    survey.clock_ms = planted!(OpeningBelievesTheClock, watch.now().now_ms, mark_ms);
     let index = Arc::new(index_of(&survey, &options)?);
     let on_segment = Arc::clone(&index);
     let hears = Box::new(move |segment: &Arc<Segment>| {

@@ -81,9 +81,11 @@ impl Core {
                 return Err(Self::not_alive());
             }
             let before = found.entry.deadline();
-            let deadline = Deadline::after(now.now_ms, idle).min(found.version.absolute).max(before);
+            let at_least = planted!(LastTouchWins, Deadline::at_ms(0), before);
+            let deadline = Deadline::after(now.now_ms, idle).min(found.version.absolute).max(at_least);
             let step = self.slack_ms(found.version.idle_ms);
-            let log = deadline.bits() / step != before.bits() / step || self.owed.owes_touch(digest);
+            let behind = deadline.bits() / step != before.bits() / step || self.owed.owes_touch(digest);
+            let log = planted!(TouchNeverLogged, false, behind);
             Ok(Plan { entry: found.entry, lsn: found.lsn, deadline, log })
         };
         self.find(digest, plan)?.ok_or_else(|| self.unknown(digest))

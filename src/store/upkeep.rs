@@ -184,7 +184,9 @@ impl Core {
             let work = wheel.due(now.settled_ms, REAP_SLICE, |short, arming| {
                 match self.index.by_short(short, arming) {
                     None => Verdict::Gone,
-                    Some(entry) if Life::of(entry, now) == Life::Over => {
+                    Some(entry)
+                        if planted!(ExpiryBelievesTheWheel, true, Life::of(entry, now) == Life::Over) =>
+                    {
                         due.push(entry);
                         Verdict::Gone
                     }
@@ -227,9 +229,8 @@ impl Core {
         loop {
             // Where two sessions share tag and arming, either may be the one that is due.
             let mut current = (0..).map_while(|nth| self.index.lookup(entry.tag(), nth));
-            let current = current.find(|(current, _)| {
-                current.arming() == entry.arming() && Life::of(*current, now) == Life::Over
-            });
+            let over = |current| planted!(ExpiryBelievesTheWheel, true, Life::of(current, now) == Life::Over);
+            let current = current.find(|(current, _)| current.arming() == entry.arming() && over(*current));
             let Some((current, Some(segment))) = current else {
                 self.arm(entry, now);
                 return Ok(false);
@@ -243,7 +244,8 @@ impl Core {
                 }
             };
             let old = super::core::Old { entry: current, segment, span, subject };
-            if self.withdraw_over(digest, &old, now) {
+            let until = planted!(ExpiryBelievesTheWheel, Now { settled_ms: u64::MAX, ..now }, now);
+            if self.withdraw_over(digest, &old, until) {
                 return Ok(true);
             }
         }

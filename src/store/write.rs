@@ -198,7 +198,11 @@ impl Core {
             }
         };
         if let What::Put(version) = build(placed.lsn).what {
-            let last = self.withdraw(from, &before.old, now, false);
+            let last = planted!(
+                RotatedIdStaysInMemory,
+                before.old.entry.deadline(),
+                self.withdraw(from, &before.old, now, false)
+            );
             let kept = if write.is_some_and(|write| write.shorten) { terms.deadline } else { last };
             let deadline = terms.deadline.max(kept.min(terms.absolute));
             self.publish(&placed, &StoredVersion { deadline, ..version }, None, deadline, now);
@@ -274,7 +278,8 @@ impl Core {
             matches!(write.idle, Some(Lifetime::Until(deadline)) if deadline.has_passed(now.now_ms));
         let kept = before.filter(|_| !write.shorten && !ends_now).map(|before| before.old.entry.deadline());
         let deadline = kept.map_or(idle, |kept| idle.max(kept)).min(absolute);
-        let ceiling = before.map_or(deadline, |before| deadline.max(before.ceiling));
+        let known = planted!(StubGoesByItsDeadline, None, before);
+        let ceiling = known.map_or(deadline, |before| deadline.max(before.ceiling));
         Terms { deadline, absolute, idle_ms, ceiling }
     }
 
@@ -336,8 +341,10 @@ impl Core {
         if matches!(error, Error::Closed | Error::ReadOnly | Error::Invalid(_)) {
             return error;
         }
-        self.withdraw(digest, old, now, false);
-        self.owed.add(digest, birth, ceiling);
+        if !planted!(EndingWaitsForTheDisk) {
+            self.withdraw(digest, old, now, false);
+            self.owed.add(digest, birth, ceiling);
+        }
         count(&self.counters.ended);
         undurable(error)
     }

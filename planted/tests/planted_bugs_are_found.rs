@@ -1,0 +1,165 @@
+//! The torture finds the faults that can be put into the engine, each within a stated number of lives; those that it does not
+//! find are listed beside them.
+//!
+//! `cargo test --release -p sessile-planted` runs it; `-- --ignored --nocapture` prints the table anew.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use sessile::Plant;
+use torture::{Settings, run_seed};
+
+/// The seed of the first life.
+const FIRST: u64 = 1;
+
+/// One fault is in force in the whole process.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+/// Faults, the lives within which each must be found, and how many it took when this was written.
+const TABLE: &[(Plant, u64, u64)] = &[
+    (Plant::TimeOrdersWrites, 20, 1),
+    (Plant::LsnsGivenOutTwice, 20, 1),
+    (Plant::MovedRecordGetsFreshLsn, 20, 1),
+    (Plant::RotatedIdStaysInMemory, 20, 1),
+    (Plant::EndedLeavesNoStub, 150, 33),
+    (Plant::ExpiredShadowIsDropped, 150, 33),
+    (Plant::StubGoesByItsDeadline, 150, 33),
+    (Plant::TombstoneDroppedUnasked, 150, 33),
+    (Plant::SupersededByAnotherBirth, 2850, 709),
+    (Plant::UnlinkedBelowItsCeiling, 150, 33),
+    (Plant::RevocationGoesEarly, 3050, 756),
+    (Plant::RevocationForgets, 450, 112),
+    (Plant::RevocationOfAnyVersion, 20, 1),
+    (Plant::RotateGoesWithOneEffect, 1200, 297),
+    (Plant::TouchExtendsAnyRecord, 50, 8),
+    (Plant::LastTouchWins, 20, 1),
+    (Plant::TouchForgottenInMove, 20, 4),
+    (Plant::TouchDroppedUnfolded, 200, 48),
+    (Plant::TouchNeverLogged, 20, 2),
+    (Plant::UnlinkedBeforeItIsDurable, 20, 2),
+    (Plant::RelocatesWithoutCompare, 20, 2),
+    (Plant::ExpiryBelievesTheWheel, 20, 1),
+    (Plant::JumpIsBelieved, 20, 1),
+    (Plant::TimeRunsBackwards, 50, 9),
+    (Plant::MarkForgetsTheTime, 20, 1),
+    (Plant::OpeningBelievesTheClock, 50, 11),
+    (Plant::ExpiredIsShown, 20, 1),
+    (Plant::DirectorySyncSkipped, 20, 1),
+    (Plant::NamedUnsynced, 20, 1),
+    (Plant::SegmentNumberReused, 20, 1),
+    (Plant::MissingSegmentIgnored, 20, 5),
+    (Plant::DamageTakenForTheEnd, 1350, 333),
+    (Plant::TornTailSteppedOver, 250, 57),
+    (Plant::SeamPassedUnsynced, 20, 5),
+    (Plant::MarkTellsTooMuch, 300, 75),
+    (Plant::AcknowledgesBeforeSync, 20, 1),
+    (Plant::WakesWaitersBeforeSync, 150, 26),
+    (Plant::RetriesFailedSync, 50, 8),
+    (Plant::AppendsBehindAFailedWrite, 250, 58),
+    (Plant::UnsyncedTailIsTrusted, 20, 3),
+    (Plant::EndingWaitsForTheDisk, 50, 8),
+    (Plant::StrictOpensOnDamage, 20, 4),
+    (Plant::SalvageTrustsAll, 100, 25),
+    (Plant::SalvageForgetsItsVerdict, 100, 25),
+    (Plant::StaleSnapshotBelieved, 20, 3),
+    (Plant::BadLengthIsTrusted, 20, 4),
+    (Plant::ChecksumIsNotChecked, 20, 4),
+    (Plant::RootNamedFirst, 20, 1),
+    (Plant::PanicsOnDamage, 20, 4),
+];
+
+/// What the torture does not find: who does, if anybody, stands in `tests/README.md`.
+const ELSEWHERE: &[Plant] = &[
+    Plant::WritersOfOneIdRace,
+    Plant::CompactsPastWritersInFlight,
+    Plant::EndingsStandOnce,
+    Plant::EndingsHaveNoReserve,
+    Plant::LogSpendsTheReserve,
+    Plant::OwedEndingIsForgotten,
+];
+
+const DOCUMENT: &str = include_str!("../../tests/README.md");
+
+/// The rules of the design.
+const RULES: u8 = 15;
+
+/// The breaks of the executable model of the rules about records.
+const BREAKS: [&str; 7] = [
+    "no-stub",
+    "deadline-not-ceiling",
+    "revocation-forgets",
+    "touch-any-base",
+    "touch-last-wins",
+    "fresh-lsn",
+    "rotate-one-effect",
+];
+
+fn settings() -> Settings {
+    Settings { shrink: false, ..Settings::default() }
+}
+
+/// Puts a fault in force for as long as `hunted` runs.
+fn with<T>(plant: Plant, hunted: impl FnOnce() -> T) -> T {
+    let _one = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    sessile::plant(Some(plant));
+    let found = hunted();
+    sessile::plant(None);
+    found
+}
+
+#[test]
+fn every_rule_and_every_break_of_the_model_has_its_fault() {
+    assert!(Plant::ALL.len() >= 25);
+    for rule in 1..=RULES {
+        assert!(Plant::ALL.iter().any(|plant| plant.rule() == rule), "rule {rule} is broken by none");
+    }
+    for named in BREAKS {
+        assert!(Plant::ALL.iter().any(|plant| plant.model() == Some(named)), "{named} is none");
+    }
+    for plant in Plant::ALL {
+        assert!((1..=RULES).contains(&plant.rule()) && !plant.hazard().is_empty(), "{plant:?}");
+        let listed = TABLE.iter().any(|(listed, ..)| listed == plant);
+        assert!(listed != ELSEWHERE.contains(plant), "{plant:?} stands in one of the two lists");
+        assert!(DOCUMENT.contains(&format!("| `{}` |", plant.name())), "tests/README.md lacks {plant:?}");
+    }
+}
+
+/// The first life from which on nothing but the fault explains what is found.
+fn found(plant: Plant, lives_max: u64) -> Option<(u64, String)> {
+    let violation = |seed| run_seed(seed, &settings()).violation;
+    (FIRST..FIRST + lives_max).find_map(|seed| {
+        let found = with(plant, || violation(seed))?;
+        let _one = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+        violation(seed).is_none().then(|| (seed - FIRST + 1, found.what))
+    })
+}
+
+#[test]
+fn the_torture_finds_every_fault_of_the_table() {
+    let mut missed = Vec::new();
+    for (plant, allowed, _) in TABLE {
+        let began = Instant::now();
+        let Some((lives, what)) = found(*plant, *allowed) else {
+            missed.push(plant.name());
+            continue;
+        };
+        println!("{:30} {lives:5} of {allowed}, {:.1?}: {what:.120}", plant.name(), began.elapsed());
+    }
+    assert!(missed.is_empty(), "nobody noticed {missed:?}");
+}
+
+#[test]
+#[ignore = "it measures: how many lives it takes to find each fault, or the one that SESSILE_PLANTED names"]
+fn how_many_lives_it_takes() {
+    let lives_max = std::env::var("LIVES").ok().and_then(|lives| lives.parse().ok()).unwrap_or(2_000);
+    let named = std::env::var("SESSILE_PLANTED").ok();
+    for plant in Plant::ALL.iter().filter(|plant| named.as_ref().is_none_or(|named| named == plant.name())) {
+        let began = Instant::now();
+        match found(*plant, lives_max) {
+            Some((lives, what)) => {
+                println!("{:30} {lives:5} {:.1?}: {what:.120}", plant.name(), began.elapsed())
+            }
+            None => println!("{:30}  none in {lives_max}, {:.1?}", plant.name(), began.elapsed()),
+        }
+    }
+}
