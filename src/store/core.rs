@@ -155,17 +155,25 @@ impl Core {
         f: impl FnOnce(&Found<'_>) -> Result<T>,
     ) -> Result<Option<(T, Arc<Segment>)>> {
         let mut buffer = Vec::new();
+        let mut unreadable = None;
         for nth in 0.. {
             let Some((entry, segment)) = self.index.lookup(digest.tag(), nth) else { break };
             let segment = segment.ok_or_else(|| self.lost_segment(entry.place()))?;
-            let stored = segment.version(entry.place().byte(), &mut buffer);
-            let Stored { lsn, version, span } = stored.inspect_err(|error| self.tell_of(error))?;
+            let Stored { lsn, version, span } = match segment.version(entry.place().byte(), &mut buffer) {
+                Ok(stored) => stored,
+                Err(error) => {
+                    // It may be another's, whose tag is the same; if the one that is asked for is not found, it was this.
+                    self.tell_of(&error);
+                    unreadable = Some(error);
+                    continue;
+                }
+            };
             if version.digest == digest {
                 let found = f(&Found { entry, segment: &segment, lsn, span, version })?;
                 return Ok(Some((found, segment)));
             }
         }
-        Ok(None)
+        unreadable.map_or(Ok(None), Err)
     }
 
     fn lost_segment(&self, place: Place) -> Error {

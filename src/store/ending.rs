@@ -5,13 +5,16 @@
 //! and nobody was told otherwise; after the sync it has ended for good.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use super::core::{Core, Found, Life, Old, count};
 use super::write::undurable;
 use crate::clock::Now;
 use crate::error::{Error, Result};
 use crate::id::Digest;
+use crate::index::Entry;
 use crate::log::record::{Record, What};
+use crate::log::segment::Segment;
 use crate::session::{Deadline, Durability};
 use crate::sync::atomic::Ordering;
 
@@ -95,8 +98,13 @@ impl Core {
     }
 
     fn doom_damaged(&self, digest: Digest, now: Now) -> Option<Doomed> {
-        let (entry, segment) = self.index.lookup(digest.tag(), 0)?;
-        let segment = segment?;
+        let mut same_tag = (0..).map_while(|nth| self.index.lookup(digest.tag(), nth));
+        let unreadable = |(entry, segment): (Entry, Option<Arc<Segment>>)| {
+            let segment = segment?;
+            let read = segment.version(entry.place().byte(), &mut Vec::new()).is_ok();
+            (!read).then_some((entry, segment))
+        };
+        let (entry, segment) = same_tag.find_map(unreadable)?;
         let ceiling = entry.deadline().max(segment.ceiling());
         let old = Old { entry, segment, span: 0, subject: None };
         let over = Life::of(entry, now) == Life::Over;
