@@ -48,7 +48,33 @@ impl Lives {
     }
 }
 
+/// What an id may show from some moment on.
+#[derive(Debug, Clone)]
+pub struct Watched {
+    /// The first operation that was issued later.
+    op: usize,
+    states: Vec<Option<Known>>,
+}
+
 impl Oracle {
+    /// From now on somebody looks at an id.
+    #[must_use]
+    pub fn watch(&self, id: usize) -> Watched {
+        Watched { op: self.ops.len(), states: self.current(id) }
+    }
+
+    /// Whether nobody does anything.
+    #[must_use]
+    pub fn is_calm(&self) -> bool {
+        self.pending.is_empty() && self.sweeps.is_empty()
+    }
+
+    /// Whether nobody else has done anything while this was done.
+    #[must_use]
+    pub fn was_alone(&self, call: super::Call) -> bool {
+        call.alone && self.ops.len() == call.op + 1
+    }
+
     /// The states that an id may be in while the store runs.
     pub(crate) fn current(&self, id: usize) -> Vec<Option<Known>> {
         let states = &self.ids[id].states;
@@ -88,14 +114,23 @@ impl Oracle {
     }
 
     /// What is wrong with what a running store shows of an id; what was doubtful is certain afterwards.
-    pub fn sees(&mut self, id: usize, seen: Option<Seen>, now: Now) -> Result<(), String> {
-        let current = self.current(id);
+    pub fn sees(&mut self, id: usize, seen: Option<Seen>, now: Now, watched: Watched) -> Result<(), String> {
+        let Watched { op, states: mut current } = watched;
+        // Whatever came up while it was looked is possible as well.
+        let quiet = self.is_quiet(id) && self.ops.len() == op;
+        let later: Vec<_> =
+            self.ids[id].states.iter().filter(|state| state.op >= op).map(|s| s.known).collect();
+        for known in later.into_iter().chain(self.current(id)) {
+            if !current.contains(&known) {
+                current.push(known);
+            }
+        }
         let Some(seen) = seen else {
             let fits = |known: &Option<Known>| known.is_none_or(|known| Lives::of(&known, now).gone());
             if !current.iter().any(fits) {
                 return Err(format!("id {id} is not there, and should be: {current:?}"));
             }
-            if current.len() > 1 && current.contains(&None) && self.is_quiet(id) && !now.is_doubtful() {
+            if current.len() > 1 && current.contains(&None) && quiet && !now.is_doubtful() {
                 self.peek(id, None);
             }
             return Ok(());
@@ -109,7 +144,7 @@ impl Oracle {
             match known.differs(&seen, known.early_ms) {
                 None => {
                     let certain = known.as_seen(&seen);
-                    if (current.len() > 1 || certain != *known) && self.is_quiet(id) {
+                    if (current.len() > 1 || certain != *known) && quiet {
                         self.peek(id, Some(certain));
                     }
                     return Ok(());
@@ -122,7 +157,7 @@ impl Oracle {
 
     /// Whether no operation on the id is under way.
     pub(crate) fn is_quiet(&self, id: usize) -> bool {
-        !self.evicting && !self.pending.iter().any(|(_, of)| *of == id)
+        !self.evicting && !self.pending.iter().any(|pending| pending.id == id)
     }
 
     /// Memory is in this state.

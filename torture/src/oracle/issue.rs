@@ -5,7 +5,7 @@
 
 use super::expect::Lives;
 use super::judge::Now;
-use super::{Answer, Known, Level, Op, Oracle, State};
+use super::{Answer, Known, Level, Op, Oracle, Pending, State};
 use crate::script::{Act, Say, Whose};
 
 /// The idle lifetime that the store gives where a write says none.
@@ -35,6 +35,8 @@ pub struct Call {
     pub tag: u64,
     /// Whether others were under way on the same id.
     pub busy: bool,
+    /// Whether nothing else was under way at all.
+    pub alone: bool,
 }
 
 impl Oracle {
@@ -45,17 +47,23 @@ impl Oracle {
         self.ops.len() - 1
     }
 
-    /// Other operations on this id are under way: nothing of what they and this one leave is certain but its bounds.
-    fn overlap(&mut self, id: usize) -> bool {
-        let busy: Vec<usize> = self.pending.iter().filter(|(_, of)| *of == id).map(|(op, _)| *op).collect();
-        let latest =
-            self.ids[id].states.iter().filter_map(|state| state.known).map(|known| known.deadline_ms);
-        let latest = latest.max().unwrap_or(0);
-        for state in &mut self.ids[id].states {
-            if let Some(known) = state.known.as_mut().filter(|_| busy.contains(&state.op)) {
-                known.loose = true;
-                known.deadline_ms = known.deadline_ms.max(latest);
-                known.early_ms = 0;
+    /// Other operations on this id may be under way: then nothing of what they leave is certain but its bounds, and they may
+    /// leave what no state before them made possible.
+    fn overlap(&mut self, op: usize, id: usize, mine: Option<&Known>) -> bool {
+        let busy = |pending: &&Pending| pending.id == id && pending.op != op;
+        let busy: Vec<Pending> = self.pending.iter().filter(busy).copied().collect();
+        let states = &mut self.ids[id].states;
+        for Pending { op, might_leave, .. } in &busy {
+            if let Some(known) = *might_leave
+                && !states.iter().any(|state| state.op == *op)
+            {
+                states.push(State { op: *op, known });
+            }
+        }
+        let early_ms = mine.map_or(u64::MAX, |mine| mine.early_ms.min(mine.absolute_ms));
+        for state in states.iter_mut().filter(|state| busy.iter().any(|pending| pending.op == state.op)) {
+            if let Some(known) = &mut state.known {
+                *known = Known { early_ms: known.early_ms.min(early_ms), ..loose(*known) };
             }
         }
         !busy.is_empty()
@@ -66,8 +74,30 @@ impl Oracle {
         if !states.iter().any(|state| state.op == op && state.known == known) {
             states.push(State { op, known });
         }
-        if !self.pending.contains(&(op, id)) {
-            self.pending.push((op, id));
+        self.touched(op, id, None);
+    }
+
+    /// The id is busy until the operation returns, whatever it leaves; and what ends many sessions may end this one too.
+    fn touched(&mut self, op: usize, id: usize, might_leave: Option<Option<Known>>) {
+        let sweeps = self.sweeps.clone();
+        for sweep in sweeps.into_iter().filter(|sweep| *sweep != op) {
+            self.pend(Pending { op: sweep, id, might_leave: None });
+            let states = &mut self.ids[id].states;
+            if !states.iter().any(|state| state.op == sweep && state.known.is_none()) {
+                let kept: Vec<State> = states.iter().filter(|state| state.op != op).copied().collect();
+                states.push(State { op: sweep, known: None });
+                // What was there before need not be concerned.
+                states.extend(kept.iter().map(|state| State { op: sweep, known: state.known }));
+            }
+        }
+        self.pend(Pending { op, id, might_leave });
+    }
+
+    fn pend(&mut self, pending: Pending) {
+        let known = self.pending.iter_mut().find(|known| known.op == pending.op && known.id == pending.id);
+        match known {
+            Some(known) => known.might_leave = known.might_leave.or(pending.might_leave),
+            None => self.pending.push(pending),
         }
     }
 
@@ -112,15 +142,20 @@ impl Oracle {
         };
         if before.is_some_and(|before| before.loose) {
             // What it keeps of the version before is not certain.
-            return Known { loose: true, early_ms: 0, ..known };
+            return loose(Known {
+                early_ms: known.early_ms.min(before.map_or(0, |before| before.early_ms)),
+                ..known
+            });
         }
         known
     }
 
     /// A write is issued.
     pub fn put(&mut self, act: Act, id: usize, kind: Kind, say: &Say, now: Now) -> Call {
+        let alone = self.is_calm();
         let (op, tag) = (self.open_op(Some(act)), self.tag());
-        let busy = self.overlap(id);
+        let loosest = self.loosest(id, tag, say, now);
+        let busy = self.overlap(op, id, Some(&loosest));
         let mut left = Vec::new();
         for before in self.current(id) {
             let lives = before.map(|before| Lives::of(&before, now));
@@ -134,31 +169,32 @@ impl Oracle {
             }
         }
         if busy && kind != Kind::Stale {
-            let known = self.loosely(id, self.version(tag, Some(say), None, now));
-            left = vec![known];
+            left = vec![loosest];
         }
         left.into_iter().for_each(|known| self.leave(op, id, Some(known)));
-        self.touched(op, id);
-        Call { op, tag, busy }
+        self.touched(op, id, (kind != Kind::Stale).then_some(Some(loosest)));
+        Call { op, tag, busy, alone }
     }
 
-    /// The id is busy until the operation returns, whatever it leaves.
-    fn touched(&mut self, op: usize, id: usize) {
-        if !self.pending.contains(&(op, id)) {
-            self.pending.push((op, id));
-        }
-    }
-
-    fn loosely(&self, id: usize, known: Known) -> Known {
-        let others = self.ids[id].states.iter().filter_map(|state| state.known);
-        let latest = others.map(|other| other.deadline_ms).max().unwrap_or(0);
-        Known { loose: true, deadline_ms: known.deadline_ms.max(latest), early_ms: 0, ..known }
+    /// A version of which only tag, data and bounds are certain, whatever was there before.
+    fn loosest(&self, id: usize, tag: u64, say: &Say, now: Now) -> Known {
+        let known = loose(self.version(tag, Some(say), None, now));
+        let templates = self.pending.iter().filter(|pending| pending.id == id);
+        let templates = templates.filter_map(|pending| pending.might_leave.flatten());
+        let before = self.ids[id].states.iter().filter_map(|state| state.known).chain(templates);
+        let early = before.map(|before| {
+            // Nothing of a version is certain that is loose itself, but when it ends at the latest.
+            let before = Known { loose: false, ..before };
+            self.version(tag, Some(say), Some(&before), now).early_ms
+        });
+        Known { early_ms: early.min().unwrap_or(u64::MAX).min(known.early_ms), ..known }
     }
 
     /// A touch is issued.
     pub fn touch(&mut self, act: Act, id: usize, idle_ms: u64, now: Now) -> Call {
+        let alone = self.is_calm();
         let op = self.open_op(Some(act));
-        let busy = self.overlap(id);
+        let busy = self.overlap(op, id, None);
         for before in self.current(id).into_iter().flatten() {
             if !Lives::of(&before, now).alive {
                 continue;
@@ -167,29 +203,32 @@ impl Oracle {
             let mut known =
                 Known { deadline_ms: to(before.deadline_ms), early_ms: to(before.early_ms), ..before };
             if busy || before.loose {
-                known = Known { early_ms: 0, loose: true, ..known };
+                known = Known { early_ms: before.early_ms, ..loose(known) };
             }
             self.leave(op, id, Some(known));
         }
-        self.touched(op, id);
-        Call { op, tag: 0, busy }
+        self.touched(op, id, None);
+        Call { op, tag: 0, busy, alone }
     }
 
     /// The ending of one session is issued.
     pub fn end(&mut self, act: Act, id: usize, now: Now) -> Call {
+        let alone = self.is_calm();
         let op = self.open_op(Some(act));
-        let busy = self.overlap(id);
+        let busy = self.overlap(op, id, None);
         if busy || self.current(id).iter().flatten().any(|known| !is_over(known, now)) {
             self.leave(op, id, None);
         }
-        self.touched(op, id);
-        Call { op, tag: 0, busy }
+        self.touched(op, id, Some(None));
+        Call { op, tag: 0, busy, alone }
     }
 
     /// A rotation is issued.
     pub fn rotate(&mut self, act: Act, from: usize, to: usize, say: Option<&Say>, now: Now) -> Call {
+        let alone = self.is_calm();
         let (op, tag) = (self.open_op(Some(act)), self.tag());
-        let busy = self.overlap(from) | self.overlap(to);
+        let loosest = say.map(|say| self.loosest(from, tag, say, now));
+        let busy = self.overlap(op, from, None) | self.overlap(op, to, loosest.as_ref());
         let free = self.current(to).iter().any(|known| known.is_none_or(|k| Lives::of(&k, now).over));
         if free || busy {
             for before in self.current(from).into_iter().flatten() {
@@ -202,54 +241,57 @@ impl Oracle {
                     (known.tag, known.bytes) = (before.tag, before.bytes);
                 }
                 if busy {
-                    known = self.loosely(from, known);
+                    known = loosest.unwrap_or(loose(known));
                 }
                 self.leave(op, from, None);
                 self.leave(op, to, Some(known));
             }
         }
-        self.touched(op, from);
-        self.touched(op, to);
-        Call { op, tag, busy }
+        self.touched(op, from, loosest.map(|_| None));
+        self.touched(op, to, loosest.map(Some));
+        Call { op, tag, busy, alone }
     }
 
     /// The ending of a subject's sessions is issued.
     pub fn revoke(&mut self, act: Act, subject: u8, keep: Option<usize>, now: Now) -> Call {
+        let alone = self.is_calm();
         let op = self.open_op(Some(act));
         for id in (0..self.ids.len()).filter(|id| Some(*id) != keep) {
             let current = self.current(id);
             let ends =
                 |known: &Known| (known.subject == Some(subject) || known.loose) && !is_over(known, now);
-            if !current.iter().flatten().any(ends) {
+            let busy = self.overlap(op, id, None);
+            if !busy && !current.iter().flatten().any(ends) {
                 continue;
             }
-            self.overlap(id);
             self.leave(op, id, None);
-            for known in current {
-                let stays = known.is_none_or(|known| known.loose || known.subject != Some(subject));
-                if stays && known.is_some() {
-                    self.leave(op, id, known);
+            for known in current.into_iter().flatten() {
+                if known.loose || known.subject != Some(subject) {
+                    self.leave(op, id, Some(known));
                 }
             }
         }
-        Call { op, tag: 0, busy: false }
+        self.sweeps.push(op);
+        Call { op, tag: 0, busy: false, alone }
     }
 
     /// The ending of all sessions is issued.
     pub fn clear(&mut self, act: Act) -> Call {
+        let alone = self.is_calm();
         let op = self.open_op(Some(act));
         for id in 0..self.ids.len() {
-            if self.current(id) != [None] {
-                self.overlap(id);
+            if self.overlap(op, id, None) || self.current(id) != [None] {
                 self.leave(op, id, None);
             }
         }
-        Call { op, tag: 0, busy: false }
+        self.sweeps.push(op);
+        Call { op, tag: 0, busy: false, alone }
     }
 
     /// Something that has no effect on a session is issued: what it makes durable counts.
     pub fn other(&mut self, act: Act) -> Call {
-        Call { op: self.open_op(Some(act)), tag: 0, busy: false }
+        let alone = self.is_calm();
+        Call { op: self.open_op(Some(act)), tag: 0, busy: false, alone }
     }
 
     /// An ending took effect in memory; the log may hear of it later, or never.
@@ -264,7 +306,8 @@ impl Oracle {
     /// The operation has returned: acknowledged at this level, or refused.
     pub fn returned(&mut self, call: Call, level: Option<Level>) {
         let moment = self.next_moment();
-        self.pending.retain(|(op, _)| *op != call.op);
+        self.pending.retain(|pending| pending.op != call.op);
+        self.sweeps.retain(|op| *op != call.op);
         let op = &mut self.ops[call.op];
         op.returned = Some(moment);
         match level {
@@ -283,7 +326,7 @@ impl Oracle {
 
     /// The store has told the version of what an operation wrote.
     pub fn told_version(&mut self, call: Call, id: usize, version: u64) -> Result<(), String> {
-        if version <= self.version_max && self.pending.is_empty() {
+        if version <= self.version_max && self.was_alone(call) {
             return Err(format!("version {version:x} was given out after {:x}", self.version_max));
         }
         self.version_max = self.version_max.max(version);
@@ -325,11 +368,16 @@ impl Oracle {
             if self.current(id).iter().flatten().any(|known| known.subject.is_none() || known.loose) {
                 let op = self.open_op(Some(act));
                 self.ids[id].states.push(State { op, known: None });
-                calls.push((Call { op, tag: 0, busy: false }, id));
+                calls.push((Call { op, tag: 0, busy: false, alone: true }, id));
             }
         }
         calls
     }
+}
+
+/// A version of which only tag, data and the earliest deadline are certain.
+fn loose(known: Known) -> Known {
+    Known { loose: true, deadline_ms: u64::MAX, ..known }
 }
 
 /// Whether a version is certainly over.

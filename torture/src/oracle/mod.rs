@@ -22,7 +22,7 @@ mod known;
 use std::collections::BTreeMap;
 
 pub use closed::Salvaged;
-pub use expect::Answer;
+pub use expect::{Answer, Watched};
 pub use issue::{Call, Kind};
 pub use judge::{Found, Now};
 pub use known::{Known, Seen, payload};
@@ -62,6 +62,14 @@ pub(crate) struct State {
     pub known: Option<Known>,
 }
 
+/// An operation on an id that has not returned, and what it leaves if another that is under way makes that possible.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Pending {
+    pub op: usize,
+    pub id: usize,
+    pub might_leave: Option<Option<Known>>,
+}
+
 /// The history of one id since the last opening.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct History {
@@ -86,7 +94,9 @@ pub struct Oracle {
     /// The same at the last opening.
     floor_opened_ms: u64,
     /// Operations that have not returned, by id, with what they might leave.
-    pub(crate) pending: Vec<(usize, usize)>,
+    pub(crate) pending: Vec<Pending>,
+    /// Endings of many sessions that have not returned: each may concern what is written meanwhile.
+    pub(crate) sweeps: Vec<usize>,
     /// An operation is under way that may evict.
     pub(crate) evicting: bool,
     tags: u64,
@@ -109,6 +119,7 @@ impl Oracle {
             floor_ms: 0,
             floor_opened_ms: 0,
             pending: Vec::new(),
+            sweeps: Vec::new(),
             evicting: false,
             tags: 0,
             version_max: 0,
@@ -141,6 +152,7 @@ impl Oracle {
         let level = Level::Synced;
         self.ops = vec![Op { what: None, issued, returned, level, refused: false, peek: false }];
         self.pending.clear();
+        self.sweeps.clear();
         self.floor_opened_ms = self.floor_ms;
         self.evicting = false;
         self.synced_before = self.moment;

@@ -3,9 +3,11 @@
 //! Owns: the machine between two openings. The rooms: `stage` does operations and judges their answers, `recover` opens
 //! what a crash has left and judges it, `harm` damages a copy, `look` reads everything, `hook` lets others act in between.
 
+mod acts;
 mod harm;
 mod hook;
 mod look;
+mod looks;
 mod recover;
 mod stage;
 
