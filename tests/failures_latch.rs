@@ -133,6 +133,41 @@ fn an_ending_whose_sync_fails_has_ended_in_memory_and_says_so() {
     }
 }
 
+/// Whoever logs out a second time, after an error, must not be told that it is done: the first ending is in memory alone.
+#[test]
+fn an_ending_that_is_not_durable_is_not_acknowledged_to_who_asks_again() {
+    for ending in 0..4 {
+        let machine = Machine::new();
+        let (store, _) = furnished(&machine);
+        machine.sim.fail(CallKind::Write, 1, Fault::Eio, Times::Once);
+        match ending {
+            0 => latched_in_memory(store.destroy("id 0")),
+            1 => latched_in_memory(store.destroy_subject("alice", None)),
+            2 => latched_in_memory(store.rotate("id 0", "id 0 anew", None)),
+            _ => latched_in_memory(store.clear()),
+        }
+        latched_in_memory(store.destroy("id 0"));
+        if ending == 1 {
+            latched_in_memory(store.destroy_subject("alice", None));
+        }
+        drop(store);
+        let store = machine.crash(CrashPolicy::DropAll).open();
+        assert!(data_of(&store, "id 0").is_some(), "ending {ending} was not durable");
+    }
+}
+
+/// A touch that could not be logged has moved the deadline in memory; the next one finds nothing to log, and must not be
+/// told that its session lives that long.
+#[test]
+fn a_touch_after_one_that_could_not_be_logged_is_not_acknowledged() {
+    let machine = Machine::new();
+    let (store, _) = furnished(&machine);
+    machine.sim.fail(CallKind::Write, 1, Fault::Eio, Times::Once);
+    latched(store.touch("short", HOUR));
+    latched(store.touch("short", MINUTE * 30));
+    assert!(data_of(&store, "short").is_some());
+}
+
 #[test]
 fn a_write_that_fails_latches_and_nothing_is_appended_behind_it() {
     for fault in [Fault::Eio, Fault::Enospc] {

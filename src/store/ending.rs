@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::core::{Core, Found, Life, Old, count};
 use super::write::undurable;
 use crate::clock::Now;
-use crate::error::{Error, Result};
+use crate::error::{Error, Full, Result};
 use crate::id::Digest;
 use crate::index::Entry;
 use crate::log::record::{Record, What};
@@ -72,7 +72,7 @@ impl Core {
         };
         let Some(doomed) = doomed else {
             drop(guard);
-            return self.ended_before().map(|()| false);
+            return self.ended_before(|| self.owed.ends(digest).is_some()).map(|()| false);
         };
         let Doomed { birth, ceiling, old, .. } = doomed;
         let what = What::Stub { digest, birth, ceiling, ends: None };
@@ -89,10 +89,19 @@ impl Core {
     }
 
     /// Nothing is left to end; but whoever ended it may still be waiting for the disk, and this caller is told that it
-    /// is over just the same.
-    fn ended_before(&self) -> Result<()> {
+    /// is over just the same. Or he was told that it is not durable: then that is what this caller is told, too.
+    fn ended_before(&self, still_owed: impl Fn() -> bool) -> Result<()> {
+        if still_owed() {
+            self.pay().map_err(undurable)?;
+            if still_owed() {
+                return Err(undurable(Error::Full(Full::FileSystem)));
+            }
+        }
         match (self.ending_durability(), self.appender.as_ref()) {
-            (Durability::Synced, Some(appender)) => appender.sync(appender.appended_lsn()).map_err(undurable),
+            (Durability::Synced, Some(appender)) => {
+                let synced = appender.sync(appender.appended_lsn());
+                synced.and_then(|()| appender.latch.check()).map_err(undurable)
+            }
             _ => Ok(()),
         }
     }
@@ -128,7 +137,7 @@ impl Core {
         let ceilings = doomed.iter().map(|doomed| doomed.ceiling);
         let Some(ceiling) = planted!(RevocationGoesEarly, ceilings.min(), ceilings.max()) else {
             drop(all);
-            return self.ended_before().map(|()| 0);
+            return self.ended_before(|| !self.owed.is_empty()).map(|()| 0);
         };
         let ended = doomed.len() as u64;
         let what = What::Revoke { subject, keep, ceiling };

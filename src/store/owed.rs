@@ -46,6 +46,11 @@ impl Owed {
         self.endings.lock().get(&digest).map(|(_, ceiling)| Ends { digest, ceiling: *ceiling })
     }
 
+    /// Whether the log has been told everything.
+    pub fn is_empty(&self) -> bool {
+        self.count.load(Ordering::Acquire) == 0
+    }
+
     /// The log has been told.
     pub fn settle(&self, digest: Digest) {
         if self.count.load(Ordering::Acquire) > 0 {

@@ -47,6 +47,8 @@ impl Core {
         }
         count(&self.counters.touched);
         count(&self.counters.coalesced);
+        // Memory may be ahead of the log by a touch that could not be logged: nobody is told that it is known there.
+        self.appender()?.latch.check()?;
         Ok(Touched::Coalesced)
     }
 

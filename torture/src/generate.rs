@@ -28,7 +28,8 @@ pub fn life(seed: u64, settings: &Settings) -> Life {
         touch_synced: dice.one_in(4),
         slack_ms: dice.pick(&[MINUTE, MINUTE, 5 * SECOND]),
         erase_ms: dice.pick(&[DAY, DAY, HOUR, MINUTE]),
-        sessions_max: (settings.allows(Switch::Limits) && dice.one_in(8)).then(|| 10 + dice.below(8)),
+        sessions_max: (!cfg!(torture_scheduled) && settings.allows(Switch::Limits) && dice.one_in(8))
+            .then(|| 10 + dice.below(8)),
     };
     let mut world = World {
         settings,
@@ -110,7 +111,7 @@ impl World<'_> {
             126..144 => {
                 let to = self.id();
                 let to = if to == turn { (to + 1) % self.setup.ids } else { to };
-                Act::Rotate(turn, to, self.dice.one_in(2).then(|| self.say()))
+                Act::Rotate(turn, to, (self.dice.one_in(2) || cfg!(torture_scheduled)).then(|| self.say()))
             }
             144..150 => {
                 let subject = self.dice.below(u64::from(self.setup.subjects)) as u8;
@@ -171,7 +172,7 @@ impl World<'_> {
     }
 
     fn meanwhile(&mut self, act: &Act) -> Vec<(Moment, Act)> {
-        if !self.settings.allows(Switch::Interleaving) {
+        if !self.settings.allows(Switch::Interleaving) || cfg!(torture_scheduled) {
             return Vec::new();
         }
         let moments: &[Moment] = match act {

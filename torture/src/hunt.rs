@@ -10,8 +10,10 @@ use std::time::{Duration, Instant};
 use crate::generate;
 use crate::report::{Outcome, Report, Tally, Violation};
 use crate::run::run_life;
-use crate::script::Life;
+use crate::script::{Life, told};
 use crate::settings::Settings;
+#[cfg(not(torture_scheduled))]
+use crate::settings::Switch;
 use crate::shrink::shrink;
 
 /// When it is enough.
@@ -26,25 +28,59 @@ pub enum Limit {
 /// Lives the life of one seed.
 #[must_use]
 pub fn run_seed(seed: u64, settings: &Settings) -> Outcome {
+    #[cfg(not(torture_scheduled))]
+    if settings.allows(Switch::Schedules) && (seed + 1).is_multiple_of(settings.scheduled_one_in.max(1)) {
+        return crate::scheduled::run_seed(seed, settings);
+    }
     let life = generate::life(seed, settings);
     let mut outcome = live(&life);
     if let Some(violation) = &outcome.violation {
         let small = if settings.shrink { shrink(&life, violation.cycle) } else { life };
         // The smaller life tells its own story.
         outcome.violation = live(&small).violation.or_else(|| outcome.violation.take());
+        outcome.script = Some(told(&small));
         outcome.life = Some(small);
     }
     outcome
 }
 
+/// Lives a life under the scheduler that its seed drives: at random, or with few switches at moments that matter.
+#[cfg(torture_scheduled)]
+fn lived(life: &Life) -> Outcome {
+    use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler};
+    let scheduler: Box<dyn Scheduler + Send> = match crate::dice::mix(life.seed) % 3 {
+        0 => Box::new(RandomScheduler::new_from_seed(life.seed, 1)),
+        depth => Box::new(PctScheduler::new_from_seed(life.seed, 4 * depth as usize, 1)),
+    };
+    let mut config = shuttle::Config::new();
+    config.stack_size = 1 << 20;
+    config.max_steps = shuttle::MaxSteps::None;
+    config.failure_persistence = shuttle::FailurePersistence::None;
+    config.silence_warnings = true;
+    let come_to = std::sync::Arc::new(Mutex::new(None));
+    let (into, life) = (std::sync::Arc::clone(&come_to), life.clone());
+    shuttle::Runner::new(scheduler, config).run(move || *into.lock().unwrap() = Some(run_life(&life)));
+    let outcome = come_to.lock().unwrap().take();
+    outcome.expect("an execution ends with its body")
+}
+
+#[cfg(not(torture_scheduled))]
+use run_life as lived;
+
 /// Lives a life; a panic is a violation.
 pub(crate) fn live(life: &Life) -> Outcome {
-    catch_unwind(AssertUnwindSafe(|| run_life(life))).unwrap_or_else(|panic| {
+    catch_unwind(AssertUnwindSafe(|| lived(life))).unwrap_or_else(|panic| {
         let said = panic.downcast_ref::<String>().map(String::as_str);
         let said = said.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
         let what = format!("a panic: {said}");
         let violation = Violation { what, cycle: life.cycles.len().saturating_sub(1), story: Vec::new() };
-        Outcome { seed: life.seed, tally: Tally::default(), violation: Some(violation), life: None }
+        Outcome {
+            seed: life.seed,
+            tally: Tally::default(),
+            violation: Some(violation),
+            life: None,
+            script: None,
+        }
     })
 }
 

@@ -25,6 +25,8 @@ pub mod oracle;
 mod plot;
 mod report;
 mod run;
+#[cfg(not(torture_scheduled))]
+mod scheduled;
 pub mod script;
 pub mod settings;
 mod shrink;

@@ -29,6 +29,9 @@ struct Cli {
     /// Crashes in the life of one store
     #[arg(long, default_value_t = 8, value_name = "N")]
     cycles: usize,
+    /// Live one seed of so many under the scheduler, with several actors at once
+    #[arg(long, default_value_t = 8, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    scheduled_one_in: u64,
     /// Threads; as many as there are cores unless said otherwise
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
@@ -51,7 +54,12 @@ struct Cli {
 
 impl Cli {
     fn settings(&self) -> Settings {
-        let mut settings = Settings { cycles: self.cycles, shrink: !self.no_shrink, ..Settings::default() };
+        let mut settings = Settings {
+            cycles: self.cycles,
+            scheduled_one_in: self.scheduled_one_in,
+            shrink: !self.no_shrink,
+            ..Settings::default()
+        };
         if !self.only.is_empty() {
             settings = settings.only(&self.only);
         }
@@ -125,8 +133,8 @@ fn violations(out: &mut impl Write, report: &Report) -> std::io::Result<()> {
             "\nVIOLATION with seed {} in cycle {}: {}",
             outcome.seed, violation.cycle, violation.what
         )?;
-        if let Some(life) = &outcome.life {
-            writeln!(out, "the smallest life that shows it:\n{}", torture::script::told(life))?;
+        if let Some(script) = &outcome.script {
+            writeln!(out, "the smallest life that shows it:\n{script}")?;
         }
         writeln!(out, "what the oracle heard since the last opening:")?;
         violation.story.iter().try_for_each(|line| writeln!(out, "  {line}"))?;

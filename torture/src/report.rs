@@ -5,17 +5,19 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::script::Life;
 
 /// What was counted.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally {
     /// Seeds that were lived to their end, or to a violation.
     pub seeds: u64,
     /// Cycles of at least 50 operations on at least 20 ids, from one crash to the next, each checked.
     pub cycles: u64,
+    /// Cycles among them in which several actors were on the store at once, under a scheduler.
+    pub scheduled_cycles: u64,
     /// Cycles that were shorter: the crash came early.
     pub short_cycles: u64,
     /// Operations of the store, those of checks not counted.
@@ -62,6 +64,7 @@ impl Tally {
     pub fn add(&mut self, other: &Self) {
         self.seeds += other.seeds;
         self.cycles += other.cycles;
+        self.scheduled_cycles += other.scheduled_cycles;
         self.short_cycles += other.short_cycles;
         self.operations += other.operations;
         self.interleaved += other.interleaved;
@@ -87,7 +90,7 @@ impl Tally {
 }
 
 /// A promise that was broken.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Violation {
     /// What does not hold.
     pub what: String,
@@ -108,6 +111,8 @@ pub struct Outcome {
     pub violation: Option<Violation>,
     /// The smallest life that was found to show it.
     pub life: Option<Life>,
+    /// The same as text, one line for each step.
+    pub script: Option<String>,
 }
 
 /// What came of many seeds.
@@ -155,7 +160,7 @@ impl Report {
                 serde_json::json!({
                     "seed": outcome.seed,
                     "violation": outcome.violation,
-                    "script": outcome.life.as_ref().map(|life| format!("{life:#?}")),
+                    "script": outcome.script,
                 })
             })
             .collect();
@@ -197,6 +202,7 @@ impl fmt::Display for Report {
             ("recoveries", tally.recoveries),
             ("states checked", tally.states),
             ("cycles", tally.cycles),
+            ("scheduled", tally.scheduled_cycles),
             ("short cycles", tally.short_cycles),
         ];
         for (what, counted) in each {

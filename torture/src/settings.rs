@@ -28,11 +28,13 @@ pub enum Switch {
     Interleaving,
     /// The store has a limit of sessions, and evicts.
     Limits,
+    /// Some seeds are lived under a scheduler, with several actors on the store at once.
+    Schedules,
 }
 
 impl Switch {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::PowerLoss,
         Self::Faults,
         Self::LyingSync,
@@ -43,6 +45,7 @@ impl Switch {
         Self::Damage,
         Self::Interleaving,
         Self::Limits,
+        Self::Schedules,
     ];
 
     /// Its name on the command line.
@@ -59,6 +62,7 @@ impl Switch {
             Self::Damage => "damage",
             Self::Interleaving => "interleaving",
             Self::Limits => "limits",
+            Self::Schedules => "schedules",
         }
     }
 }
@@ -88,13 +92,15 @@ pub struct Settings {
     pub cycles: usize,
     /// What may happen.
     pub switches: Vec<Switch>,
+    /// One seed of so many is lived under the scheduler.
+    pub scheduled_one_in: u64,
     /// Whether what a violation was found with is made as small as it gets.
     pub shrink: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { cycles: 8, switches: Switch::ALL.to_vec(), shrink: true }
+        Self { cycles: 8, scheduled_one_in: 8, switches: Switch::ALL.to_vec(), shrink: true }
     }
 }
 

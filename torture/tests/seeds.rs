@@ -69,6 +69,7 @@ fn each_switch_is_felt() {
                 Switch::Damage => tally.damage.values().sum(),
                 Switch::Interleaving => tally.interleaved,
                 Switch::Limits => tally.evictions,
+                Switch::Schedules => tally.scheduled_cycles,
                 _ => panic!("{switch} is not looked at"),
             }
         });

@@ -61,9 +61,12 @@ impl Oracle {
             }
         }
         let early_ms = mine.map_or(u64::MAX, |mine| mine.early_ms.min(mine.absolute_ms));
-        for state in states.iter_mut().filter(|state| busy.iter().any(|pending| pending.op == state.op)) {
-            if let Some(known) = &mut state.known {
-                *known = Known { early_ms: known.early_ms.min(early_ms), ..loose(*known) };
+        for state in states.iter_mut() {
+            if let Some(known) = &mut state.known
+                && let Some(pending) = busy.iter().find(|pending| pending.op == state.op)
+            {
+                let least = pending.might_leave.flatten().map_or(u64::MAX, |known| known.early_ms);
+                *known = Known { early_ms: known.early_ms.min(early_ms).min(least), ..loose(*known) };
             }
         }
         !busy.is_empty()
@@ -291,7 +294,9 @@ impl Oracle {
     /// Something that has no effect on a session is issued: what it makes durable counts.
     pub fn other(&mut self, act: Act) -> Call {
         let alone = self.is_calm();
-        Call { op: self.open_op(Some(act)), tag: 0, busy: false, alone }
+        let op = self.open_op(Some(act));
+        self.pend(Pending { op, id: usize::MAX, might_leave: None });
+        Call { op, tag: 0, busy: false, alone }
     }
 
     /// An ending took effect in memory; the log may hear of it later, or never.
@@ -319,8 +324,17 @@ impl Oracle {
         }
     }
 
-    /// Whatever returned before this call was issued is durable.
-    pub fn all_synced(&mut self, call: Call) {
+    /// Whatever returned before this call was issued is durable, and so is what has ended this id.
+    pub fn all_synced(&mut self, call: Call, id: usize) {
+        for state in self.ids[id].states.iter().filter(|state| state.known.is_none()) {
+            let op = &mut self.ops[state.op];
+            if op.level == Level::Memory
+                && !op.peek
+                && op.returned.is_some_and(|returned| returned < self.moment)
+            {
+                op.level = Level::Synced;
+            }
+        }
         self.synced_before = self.synced_before.max(self.ops[call.op].issued);
     }
 

@@ -114,7 +114,8 @@ impl Oracle {
             early = early.min(known.early_ms.saturating_sub(known.slack_ms(self.setup.slack_ms) - 1));
         }
         for (op, known) in of.iter().filter(|(op, _)| *op != first && must.holds(self, *op)) {
-            let alone = of.iter().filter(|(other, _)| other == op).count() == 1;
+            let by_op = |state: &&State| state.op == *op && self.counts(state);
+            let alone = self.ids[id].states.iter().filter(by_op).count() == 1;
             let kept = known.early_ms.saturating_sub(known.slack_ms(self.setup.slack_ms) - 1);
             if alone && !known.loose {
                 early = early.max(kept);

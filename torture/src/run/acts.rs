@@ -186,7 +186,7 @@ impl Stage {
                 oracle.returned(call, None);
                 if before.iter().all(Option::is_none) {
                     // Whoever ended it may still have been waiting for the disk: now that is over.
-                    oracle.all_synced(call);
+                    oracle.all_synced(call, id);
                 }
             }
             Answer::Trouble { in_memory: true } => oracle.returned(call, Some(Level::Memory)),

@@ -4,6 +4,8 @@
 //! what a crash has left and judges it, `harm` damages a copy, `look` reads everything, `hook` lets others act in between.
 
 mod acts;
+#[cfg(torture_scheduled)]
+mod crowd;
 mod harm;
 mod hook;
 mod look;
@@ -52,7 +54,7 @@ pub fn run_life(life: &Life) -> Outcome {
     seed_entropy(None);
     let mut tally = locked(&living.shared.tally).clone();
     tally.seeds = 1;
-    Outcome { seed: life.seed, tally, violation, life: None }
+    Outcome { seed: life.seed, tally, violation, life: None, script: None }
 }
 
 /// A store that lives.
@@ -159,6 +161,7 @@ impl Living {
         tally.operations += seen.operations;
         if counts {
             tally.cycles += 1;
+            tally.scheduled_cycles += u64::from(cfg!(torture_scheduled));
             seen.in_flight.iter().for_each(|what| count(&mut tally.in_flight, (*what).to_owned()));
         } else {
             tally.short_cycles += 1;
@@ -167,6 +170,7 @@ impl Living {
     }
 
     /// The steps of a cycle, until they end or the power goes.
+    #[cfg(not(torture_scheduled))]
     fn run(&mut self, cycle: &Cycle, seen: &mut Seen) -> Result<(), Stop> {
         for (number, step) in cycle.steps.iter().enumerate() {
             if number == cycle.crash.step {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sessile::vfs::SimVfs;
-use sessile::{Clock, Error, Store, SubjectDigest, Version};
+use sessile::{Clock, Error, Store, SubjectDigest, Unknown, Version};
 
 use crate::clock::{Belief, Clocks};
 use crate::oracle::{Answer, Kind, Level, Now, Oracle};
@@ -118,9 +118,10 @@ impl Stage {
         if self.plain_clock.load(Ordering::Relaxed) {
             return Ok(Now { wall_ms, settled_ms: wall_ms, settled_latest_ms: wall_ms });
         }
+        let before = self.settled_ms.load(Ordering::Relaxed);
         let settled_ms = self.store.stats().clock_ms;
         let latest_ms = locked(&self.belief).latest_ms;
-        let before = self.settled_ms.fetch_max(settled_ms, Ordering::Relaxed);
+        self.settled_ms.fetch_max(settled_ms, Ordering::Relaxed);
         if settled_ms > latest_ms {
             return Err(format!(
                 "the store believes that it is {settled_ms}, and {latest_ms} is the latest that it may"
@@ -227,7 +228,7 @@ impl Stage {
             Act::ReplaceIf(id, say, stale) => {
                 let kind = if stale { Kind::Stale } else { Kind::Update };
                 self.put(act, id, kind, &say, |name, write| {
-                    let Some(session) = self.store.get(name)? else { return self.store.update(name, write) };
+                    let session = self.store.get(name)?.ok_or(Error::Unknown(Unknown::Never))?;
                     let version = session.version().as_u64() - u64::from(stale);
                     self.store.replace_if(name, Version::from_u64(version), write)
                 })
