@@ -10,6 +10,7 @@ use std::sync::Arc;
 use super::header::{COPY_BYTES, FORMAT, StoreCopy, StoreHeader};
 use crate::error::{Error, Result};
 use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::vfs::{self, Vfs, VfsFile};
 
 /// The file's name.
@@ -22,6 +23,9 @@ pub(crate) struct Root {
     header: Mutex<StoreHeader>,
     /// Where the header was read from: the copy there is written last.
     read_at: u64,
+    /// What was read may be in the page cache alone, left by a process that died: it is synced before the other copy is
+    /// touched.
+    known_durable: AtomicBool,
 }
 
 impl Root {
@@ -34,7 +38,8 @@ impl Root {
             _ => {}
         }
         let file = vfs.create(&tmp).map_err(failed)?;
-        let root = Self { file, header: Mutex::new(header), read_at: COPY_BYTES };
+        let known_durable = AtomicBool::new(true);
+        let root = Self { file, header: Mutex::new(header), read_at: COPY_BYTES, known_durable };
         root.write_copies(&header).map_err(failed)?;
         vfs.rename(&tmp, &directory.join(FILE_NAME)).map_err(failed)?;
         vfs.sync_dir(directory).map_err(failed)?;
@@ -68,7 +73,10 @@ impl Root {
             }
         }
         match best {
-            Some((header, read_at)) => Ok(Some(Self { file, header: Mutex::new(header), read_at })),
+            Some((header, read_at)) => {
+                let known_durable = AtomicBool::new(false);
+                Ok(Some(Self { file, header: Mutex::new(header), read_at, known_durable }))
+            }
             None => Err(Error::corrupt(FILE_NAME, 0, "both copies of the store's header are damaged")),
         }
     }
@@ -88,6 +96,10 @@ impl Root {
     }
 
     fn write_copies(&self, header: &StoreHeader) -> std::io::Result<()> {
+        if !self.known_durable.load(Ordering::Acquire) {
+            self.file.sync()?;
+            self.known_durable.store(true, Ordering::Release);
+        }
         let bytes = header.encode();
         for offset in [COPY_BYTES - self.read_at, self.read_at] {
             vfs::write_all_at(self.file.as_ref(), &bytes, offset)?;

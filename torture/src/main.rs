@@ -30,7 +30,7 @@ struct Cli {
     #[arg(long, default_value_t = 8, value_name = "N")]
     cycles: usize,
     /// Live one seed of so many under the scheduler, with several actors at once
-    #[arg(long, default_value_t = 8, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, default_value_t = 12, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     scheduled_one_in: u64,
     /// Threads; as many as there are cores unless said otherwise
     #[arg(long, value_name = "N")]

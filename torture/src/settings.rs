@@ -100,7 +100,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { cycles: 8, scheduled_one_in: 8, switches: Switch::ALL.to_vec(), shrink: true }
+        Self { cycles: 8, scheduled_one_in: 12, switches: Switch::ALL.to_vec(), shrink: true }
     }
 }
 

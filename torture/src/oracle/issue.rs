@@ -52,14 +52,16 @@ impl Oracle {
     fn overlap(&mut self, op: usize, id: usize, mine: Option<&Known>) -> bool {
         let busy = |pending: &&Pending| pending.id == id && pending.op != op;
         let busy: Vec<Pending> = self.pending.iter().filter(busy).copied().collect();
-        let states = &mut self.ids[id].states;
-        for Pending { op, might_leave, .. } in &busy {
-            if let Some(known) = *might_leave
-                && !states.iter().any(|state| state.op == *op)
+        let whole = self.pending.iter().filter(|pending| busy.iter().any(|of| of.op == pending.op));
+        for Pending { op, id, might_leave } in whole.copied().collect::<Vec<_>>() {
+            // All effects of an operation or none, also those on ids that nobody else is at.
+            if let Some(known) = might_leave
+                && !self.ids[id].states.iter().any(|state| state.op == op)
             {
-                states.push(State { op: *op, known });
+                self.ids[id].states.push(State { op, known });
             }
         }
+        let states = &mut self.ids[id].states;
         let early_ms = mine.map_or(u64::MAX, |mine| mine.early_ms.min(mine.absolute_ms));
         for state in states.iter_mut() {
             if let Some(known) = &mut state.known
@@ -260,16 +262,17 @@ impl Oracle {
         let alone = self.is_calm();
         let op = self.open_op(Some(act));
         for id in (0..self.ids.len()).filter(|id| Some(*id) != keep) {
+            let busy = self.overlap(op, id, None);
             let current = self.current(id);
             let ends =
                 |known: &Known| (known.subject == Some(subject) || known.loose) && !is_over(known, now);
-            let busy = self.overlap(op, id, None);
             if !busy && !current.iter().flatten().any(ends) {
                 continue;
             }
             self.leave(op, id, None);
             for known in current.into_iter().flatten() {
-                if known.loose || known.subject != Some(subject) {
+                // What is over is not ended, and may only be hidden if the clock goes back.
+                if known.loose || known.subject != Some(subject) || Lives::of(&known, now).over {
                     self.leave(op, id, Some(known));
                 }
             }
