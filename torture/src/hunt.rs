@@ -12,7 +12,7 @@ use crate::report::{Outcome, Report, Tally, Violation};
 use crate::run::run_life;
 use crate::script::{Life, told};
 use crate::settings::Settings;
-#[cfg(not(torture_scheduled))]
+#[cfg(not(any(torture_scheduled, torture_planted)))]
 use crate::settings::Switch;
 use crate::shrink::shrink;
 
@@ -28,7 +28,7 @@ pub enum Limit {
 /// Lives the life of one seed.
 #[must_use]
 pub fn run_seed(seed: u64, settings: &Settings) -> Outcome {
-    #[cfg(not(torture_scheduled))]
+    #[cfg(not(any(torture_scheduled, torture_planted)))]
     if settings.allows(Switch::Schedules) && (seed + 1).is_multiple_of(settings.scheduled_one_in.max(1)) {
         return crate::scheduled::run_seed(seed, settings);
     }

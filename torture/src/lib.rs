@@ -25,7 +25,7 @@ pub mod oracle;
 mod plot;
 mod report;
 mod run;
-#[cfg(not(torture_scheduled))]
+#[cfg(not(any(torture_scheduled, torture_planted)))]
 mod scheduled;
 pub mod script;
 pub mod settings;
