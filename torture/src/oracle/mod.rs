@@ -13,6 +13,7 @@
 //! The rooms: `known` is a version, `issue` hears of operations, `expect` says which answers a running store may give,
 //! `judge` what a recovered one may show, `closed` what damage may have left.
 
+mod answer;
 mod closed;
 mod expect;
 mod issue;
