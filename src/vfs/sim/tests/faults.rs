@@ -214,3 +214,19 @@ fn room_comes_back_by_release_and_by_removing_what_nobody_has_open() {
     drop(file);
     assert_eq!(free(), 4);
 }
+
+#[test]
+fn it_is_known_which_call_lost_the_power_and_what_has_struck() {
+    let machine = machine();
+    assert_eq!(machine.crashed_in(), None);
+    machine.fail(CallKind::Write, 2, Fault::Eio, Times::N(2));
+    let file = put(&machine, "a", b"one");
+    assert!(file.write_at(b"two", 0).is_err() && file.write_at(b"two", 0).is_err());
+    file.write_at(b"two", 0).unwrap();
+    assert_eq!(machine.struck(), [(CallKind::Write, Fault::Eio, 2)]);
+    machine.crash_at_call(2);
+    file.sync().unwrap();
+    assert!(machine.rename(&at("a"), &at("b")).is_err());
+    assert_eq!(machine.crashed_in(), Some((CallKind::Rename, "b".to_owned())));
+    assert_eq!(machine.crash(CrashPolicy::DropAll).crashed_in(), None, "that was another machine");
+}
