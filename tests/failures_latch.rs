@@ -133,6 +133,27 @@ fn an_ending_whose_sync_fails_has_ended_in_memory_and_says_so() {
     }
 }
 
+/// A session runs out, and its record cannot be read just then: nobody knows how many bytes died with it. A snapshot carried
+/// on that they were alive, for ever, so that no segment that held them could be removed unread.
+#[test]
+fn bytes_that_died_unseen_are_counted_anew_at_the_next_opening() {
+    let machine = Machine::new();
+    let store = machine.open();
+    store.create("K", Write::new(vec![7; 2000]).idle(MINUTE)).unwrap();
+    let machine = machine.crash(CrashPolicy::KeepAll);
+    drop(store);
+    let store = machine.open();
+    machine.clock.advance(MINUTE * 2);
+    store.confirm_clock().unwrap();
+    machine.sim.fail(CallKind::Read, 1, Fault::Eio, Times::Forever);
+    let _ = store.maintain(HOUR);
+    assert_eq!(store.len(), 0, "it has run out all the same");
+    machine.sim.clear_faults();
+    store.close().unwrap();
+    drop(store);
+    assert_eq!(machine.open().stats().live_bytes, 0);
+}
+
 /// Whoever logs out a second time, after an error, must not be told that it is done: the first ending is in memory alone.
 #[test]
 fn an_ending_that_is_not_durable_is_not_acknowledged_to_who_asks_again() {

@@ -49,7 +49,7 @@ impl Core {
 
     fn write_snapshot(&self, appender: &Appender, until: Option<Instant>) -> Result<()> {
         let in_time = || until.is_none_or(|until| Instant::now() < until);
-        if self.options.close_budget == Duration::ZERO {
+        if self.options.close_budget == Duration::ZERO || self.uncounted.load(Ordering::Acquire) {
             return Ok(());
         }
         let listed = appender.roster().iter().map(|listed| (listed.number, listed.salt)).collect();

@@ -53,6 +53,9 @@ pub(crate) struct Core {
     pub owed: Owed,
     /// A session was found to be over by somebody else than the reaper: the log has to learn what time it is.
     pub expired_unmarked: AtomicBool,
+    /// The record of a session that ended could not be read, so nobody knows how many bytes died: they count as live until
+    /// an opening counts anew, and a snapshot must not carry that on.
+    pub uncounted: AtomicBool,
     pub closed: AtomicBool,
     /// Taken away when the store is closed.
     pub lock: Mutex<Option<DirectoryLock>>,

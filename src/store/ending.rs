@@ -116,6 +116,7 @@ impl Core {
         let (entry, segment) = same_tag.find_map(unreadable)?;
         let ceiling = entry.deadline().max(segment.ceiling());
         let old = Old { entry, segment, span: 0, subject: None };
+        self.uncounted.store(true, Ordering::Release);
         let over = Life::of(entry, now) == Life::Over;
         Some(Doomed { digest, old, birth: 0, ceiling, over })
     }
@@ -174,6 +175,7 @@ impl Core {
                         let ceiling = entry.deadline().max(segment.ceiling());
                         let (digest, over) = (Digest::of_tag(tag), Life::of(entry, now) == Life::Over);
                         let old = Old { entry, segment, span: 0, subject: Some(subject) };
+                        self.uncounted.store(true, Ordering::Release);
                         doomed.push(Doomed { digest, old, birth: 0, ceiling, over });
                         continue;
                     }

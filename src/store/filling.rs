@@ -105,6 +105,7 @@ pub(super) fn fill(
         report,
         owed: Owed::default(),
         expired_unmarked: AtomicBool::new(false),
+        uncounted: AtomicBool::new(false),
         closed: AtomicBool::new(false),
         lock: Mutex::new(lock),
         holder: None,

@@ -240,6 +240,7 @@ impl Core {
                 // It has run out all the same. What its record would have told is only whose it was and how long.
                 Err(error) => {
                     self.tell_of(&error);
+                    self.uncounted.store(true, Ordering::Release);
                     (Digest::of_tag(entry.tag()), 0, None)
                 }
             };
