@@ -53,6 +53,7 @@ impl Lives {
 pub struct Watched {
     /// The first operation that was issued later.
     op: usize,
+    quiet: bool,
     states: Vec<Option<Known>>,
 }
 
@@ -60,7 +61,7 @@ impl Oracle {
     /// From now on somebody looks at an id.
     #[must_use]
     pub fn watch(&self, id: usize) -> Watched {
-        Watched { op: self.ops.len(), states: self.current(id) }
+        Watched { op: self.ops.len(), quiet: self.is_quiet(id), states: self.current(id) }
     }
 
     /// Whether nobody does anything.
@@ -115,9 +116,9 @@ impl Oracle {
 
     /// What is wrong with what a running store shows of an id; what was doubtful is certain afterwards.
     pub fn sees(&mut self, id: usize, seen: Option<Seen>, now: Now, watched: Watched) -> Result<(), String> {
-        let Watched { op, states: mut current } = watched;
+        let Watched { op, quiet, states: mut current } = watched;
         // Whatever came up while it was looked is possible as well.
-        let quiet = self.is_quiet(id) && self.ops.len() == op;
+        let quiet = quiet && self.is_quiet(id) && self.ops.len() == op;
         let later: Vec<_> =
             self.ids[id].states.iter().filter(|state| state.op >= op).map(|s| s.known).collect();
         for known in later.into_iter().chain(self.current(id)) {

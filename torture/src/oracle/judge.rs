@@ -279,9 +279,12 @@ impl Oracle {
             }
             gone |= early <= now.settled_ms.max(self.floor_ms);
             if latest > self.floor_ms {
-                let known = counted().filter_map(|s| s.known).find(|known| known.serial == serial);
-                let bound = |known| Known { deadline_ms: latest, early_ms: early.min(latest), ..known };
-                states.extend(known.map(|known| State { op: 0, known: Some(bound(known)) }));
+                let mut of = counted().filter_map(|s| s.known).filter(|known| known.serial == serial);
+                if let Some(known) = of.next() {
+                    let loose = known.loose || of.any(|other| other.loose || other.subject != known.subject);
+                    let known = Known { deadline_ms: latest, early_ms: early.min(latest), loose, ..known };
+                    states.push(State { op: 0, known: Some(known) });
+                }
             }
         }
         if gone || states.is_empty() {

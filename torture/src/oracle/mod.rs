@@ -10,8 +10,8 @@
 //! acknowledged write has seen is durable too. A state is *possible* unless an operation that must be found certainly
 //! came after it. What is found must be a possible state of every id, with all effects of an operation or none.
 //!
-//! The rooms: `known` is a version, `issue` hears of operations, `expect` says which answers a running store may give,
-//! `judge` what a recovered one may show, `closed` what damage may have left.
+//! The rooms: `known` is a version, `issue` hears of operations and `answer` of how they return, `expect` says which
+//! answers a running store may give, `judge` what a recovered one may show, `closed` what damage may have left.
 
 mod answer;
 mod closed;
@@ -185,16 +185,11 @@ impl Oracle {
         self.ops[earlier].returned.is_some_and(|returned| returned < self.ops[later].issued)
     }
 
-    /// What was done last, for a report.
+    /// What was done since the last opening, and the versions that may be there, for a report.
     #[must_use]
-    pub fn story(&self, id: Option<usize>) -> Vec<String> {
-        let of_id: Vec<usize> = match id {
-            Some(id) => self.ids[id].states.iter().map(|state| state.op).collect(),
-            None => (0..self.ops.len()).collect(),
-        };
+    pub fn story(&self) -> Vec<String> {
         let mut lines = Vec::new();
-        for op in of_id {
-            let Op { what, issued, returned, level, refused, peek } = &self.ops[op];
+        for Op { what, issued, returned, level, refused, peek } in &self.ops {
             let refused = if *refused { " refused" } else { "" };
             let what = match what {
                 Some(act) => format!("{act:?}"),
@@ -204,10 +199,10 @@ impl Oracle {
             let returned = returned.map_or("?".to_owned(), |moment| moment.to_string());
             lines.push(format!("{issued}..{returned} {level:?}{refused} {what}"));
         }
-        if let Some(id) = id {
-            lines.extend(
-                self.ids[id].states.iter().map(|state| format!("state by {}: {:?}", state.op, state.known)),
-            );
+        for (id, history) in self.ids.iter().enumerate() {
+            for state in history.states.iter().filter(|state| state.known.is_some()) {
+                lines.push(format!("id {id} by {}: {:?}", self.ops[state.op].issued, state.known));
+            }
         }
         lines
     }

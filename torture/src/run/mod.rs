@@ -44,7 +44,7 @@ pub fn run_life(life: &Life) -> Outcome {
     let mut violation = None;
     for (number, cycle) in life.cycles.iter().enumerate() {
         if let Err(what) = living.cycle(cycle) {
-            let story = locked(&living.shared.oracle).story(None);
+            let story = locked(&living.shared.oracle).story();
             violation = Some(Violation { what, cycle: number, story });
             break;
         }
