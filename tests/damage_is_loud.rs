@@ -330,3 +330,20 @@ fn a_session_that_has_run_out_is_not_ended_again_because_its_record_is_damaged()
     assert_eq!(store.destroy_subject("alice", None).unwrap(), 0);
     assert_eq!((store.stats().ended, store.len()), (0, 0));
 }
+
+/// "Log out everywhere else", while one's own record cannot be read: it was ended in memory, and was there again after a
+/// crash, since the log had it right.
+#[test]
+fn a_revocation_spares_the_session_to_keep_although_its_record_is_damaged() {
+    let machine = Machine::new();
+    let store = machine.open();
+    for id in ["K", "L"] {
+        store.create(id, Write::new(format!("{id}, THE RECORD").as_bytes()).subject("alice")).unwrap();
+    }
+    let (name, at) = machine.find(b"K, THE RECORD").unwrap();
+    machine.flip(&name, at);
+    assert_eq!(store.destroy_subject("alice", Some(b"K")).unwrap(), 1);
+    assert!(is_corrupt(&store.get("K").unwrap_err()), "it is there, and cannot be read");
+    assert!(store.get("L").unwrap().is_none());
+    assert_eq!(store.len(), 1);
+}

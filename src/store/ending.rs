@@ -170,6 +170,8 @@ impl Core {
                 let Some(segment) = segment.filter(|_| seen.insert(entry.place())) else { continue };
                 let stored = match segment.version(entry.place().byte(), &mut buffer) {
                     Ok(stored) => stored,
+                    // By its tag, which the index knows, it is the one to keep.
+                    Err(Error::Corrupt(_)) if keep.is_some_and(|keep| keep.tag() == tag) => continue,
                     // The list of the subject's sessions says that it is one of them: end it, whatever it was.
                     Err(Error::Corrupt(_)) => {
                         let ceiling = entry.deadline().max(segment.ceiling());

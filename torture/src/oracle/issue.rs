@@ -187,11 +187,7 @@ impl Oracle {
         let templates = self.pending.iter().filter(|pending| pending.id == id);
         let templates = templates.filter_map(|pending| pending.might_leave.flatten());
         let before = self.ids[id].states.iter().filter_map(|state| state.known).chain(templates);
-        let early = before.map(|before| {
-            // Nothing of a version is certain that is loose itself, but when it ends at the latest.
-            let before = Known { loose: false, ..before };
-            self.version(tag, Some(say), Some(&before), now).early_ms
-        });
+        let early = before.map(|before| self.version(tag, Some(say), Some(&before), now).early_ms);
         Known { early_ms: early.min().unwrap_or(u64::MAX).min(known.early_ms), ..known }
     }
 
