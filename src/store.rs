@@ -1,7 +1,7 @@
 //! The store: each operation a short story.
 //!
 //! Owns: the public handle. What the steps mean is told in the rooms below: `reading`, `write`, `touch`, `ending` change
-//! and read sessions; `limits` makes room; `upkeep`, `compacting` and `planning` keep the store small; `opening` and
+//! and read sessions, `finding` finds them; `limits` makes room; `upkeep`, `compacting` and `planning` keep the store small; `opening` and
 //! `closing` are its two ends; `inspecting` tells about it; `core` is what they share, `locks` who waits for whom, `owed`
 //! what the log must still be told. The other public calls stand in `devices` (a user's sessions) and `operating`.
 
@@ -12,6 +12,7 @@ mod devices;
 mod ending;
 mod evidence;
 mod filling;
+mod finding;
 mod inspecting;
 mod limits;
 mod locks;

@@ -347,3 +347,27 @@ fn a_revocation_spares_the_session_to_keep_although_its_record_is_damaged() {
     assert!(store.get("L").unwrap().is_none());
     assert_eq!(store.len(), 1);
 }
+
+/// A bit that flips on its way from the disk: the record was unreadable, then, looked at again, sound, and the ending said
+/// that there was no such session.
+#[test]
+fn a_record_that_is_misread_once_is_no_reason_not_to_end_its_session() {
+    let machine = Machine::new();
+    let store = machine.open();
+    let ids: Vec<String> = (0..40).map(|number| format!("session {number}")).collect();
+    for id in &ids {
+        store.create(id, Write::new(vec![b'd'; 900]).subject(id.as_str())).unwrap();
+    }
+    for (number, id) in ids.iter().enumerate() {
+        machine.sim.fail(CallKind::Read, 1, Fault::FlipBit, Times::Once);
+        if number % 2 == 0 {
+            assert!(store.destroy(id).unwrap(), "{id} was there");
+        } else {
+            assert_eq!(store.destroy_subject(id.as_str(), None).unwrap(), 1, "{id} was there");
+        }
+        machine.sim.clear_faults();
+    }
+    assert_eq!(store.len(), 0);
+    drop(store);
+    assert_eq!(machine.crash(CrashPolicy::DropAll).open().len(), 0);
+}

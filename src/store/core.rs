@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::finding::{Old, Sought};
 use super::locks::IdLocks;
 use super::owed::Owed;
 use super::upkeep::Upkeep;
@@ -22,10 +23,10 @@ use crate::index::{Endings, Entry, Index, Place, Subjects};
 use crate::lock::DirectoryLock;
 use crate::log::appender::{Appender, Placed};
 use crate::log::record::Version as StoredVersion;
-use crate::log::segment::{Segment, Stored};
+use crate::log::segment::Segment;
 use crate::observer::Event;
 use crate::options::Options;
-use crate::session::{Deadline, Durability, Facts, Version};
+use crate::session::{Deadline, Durability};
 use crate::stats::RecoveryReport;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::{Mutex, tally};
@@ -81,35 +82,6 @@ pub(crate) fn count(counter: &tally::AtomicU64) {
     counter.fetch_add(1, Ordering::Relaxed);
 }
 
-/// A session that the index knows, with the record that says the rest.
-pub(crate) struct Found<'b> {
-    pub entry: Entry,
-    pub segment: &'b Arc<Segment>,
-    pub lsn: u64,
-    pub span: usize,
-    pub version: StoredVersion<'b>,
-}
-
-/// How far a session's life has come, by the believed clock.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Life {
-    Alive,
-    /// Past its deadline by a clock that is not confirmed yet.
-    Hidden,
-    /// Past its deadline.
-    Over,
-}
-
-impl Life {
-    pub fn of(entry: Entry, now: Now) -> Self {
-        match entry.deadline() {
-            deadline if deadline.has_passed(now.settled_ms) => Self::Over,
-            deadline if deadline.has_passed(now.now_ms) => Self::Hidden,
-            _ => Self::Alive,
-        }
-    }
-}
-
 impl Core {
     /// The appender, unless the store is closed or open for reading only.
     pub fn appender(&self) -> Result<&Appender> {
@@ -143,48 +115,6 @@ impl Core {
         if let Error::Corrupt(damage) = error {
             self.tell(&Event::Damaged(damage.clone()));
         }
-    }
-
-    /// Finds the session of this digest and gives it to `f` with its record, which stands in a segment's map or in a
-    /// buffer that lives as long as `f`. It may be over: see [`Life`].
-    pub fn find<T>(&self, digest: Digest, f: impl FnOnce(&Found<'_>) -> Result<T>) -> Result<Option<T>> {
-        Ok(self.find_in_segment(digest, f)?.map(|(found, _)| found))
-    }
-
-    /// The same, and the segment that the record stands in.
-    pub fn find_in_segment<T>(
-        &self,
-        digest: Digest,
-        f: impl FnOnce(&Found<'_>) -> Result<T>,
-    ) -> Result<Option<(T, Arc<Segment>)>> {
-        let mut buffer = Vec::new();
-        let mut unreadable = None;
-        for nth in 0.. {
-            let Some((entry, segment)) = self.index.lookup(digest.tag(), nth) else { break };
-            let segment = segment.ok_or_else(|| self.lost_segment(entry.place()))?;
-            let Stored { lsn, version, span } = match segment.version(entry.place().byte(), &mut buffer) {
-                Ok(stored) => stored,
-                Err(error) => {
-                    // It may be another's, whose tag is the same; if the one that is asked for is not found, it was this.
-                    self.tell_of(&error);
-                    unreadable = Some(error);
-                    continue;
-                }
-            };
-            if version.digest == digest {
-                let found = f(&Found { entry, segment: &segment, lsn, span, version })?;
-                return Ok(Some((found, segment)));
-            }
-        }
-        unreadable.map_or(Ok(None), Err)
-    }
-
-    fn lost_segment(&self, place: Place) -> Error {
-        Error::corrupt(
-            crate::log::segment::file_name(place.segment),
-            place.byte(),
-            "the index names a segment that is not part of the store",
-        )
     }
 
     /// Why that session is not there, as far as is remembered.
@@ -281,12 +211,19 @@ impl Core {
     fn change(&self, digest: Digest, old: &Old, now: Now, mut swap: impl FnMut(Place) -> bool) -> bool {
         let (mut place, mut segment, mut span) = (old.entry.place(), Arc::clone(&old.segment), old.span);
         while !swap(place) {
-            let moved = self.find(digest, |found| Ok((found.entry, Arc::clone(found.segment), found.span)));
-            // What cannot be read is not moved.
-            let Some((entry, to, bytes)) = moved.ok().flatten().filter(|(entry, ..)| entry.place() != place)
-            else {
-                return false;
+            let moved = self.seek(digest, |found| Ok((found.entry, found.span)));
+            let (entry, to, bytes) = match moved {
+                Ok(Sought::Found((entry, bytes), to)) => (entry, to, bytes),
+                // It was copied, and now the copy cannot be read: it is the session all the same.
+                Ok(Sought::Unreadable { entry, segment, .. }) => {
+                    self.uncounted.store(true, Ordering::Release);
+                    (entry, segment, 0)
+                }
+                Ok(Sought::Absent) | Err(_) => return false,
             };
+            if entry.place() == place {
+                return false;
+            }
             // The copy's frame can be a little longer or shorter, and the count of live bytes must be exact.
             (place, segment, span) = (entry.place(), to, bytes);
         }
@@ -325,53 +262,6 @@ impl Core {
     /// How far the log may be behind a touch of a session with this idle lifetime.
     pub fn slack_ms(&self, idle_ms: u64) -> u64 {
         millis(self.options.touch_slack).min(idle_ms / 10).max(1)
-    }
-}
-
-/// What is being replaced or ended, without its record.
-pub(crate) struct Old {
-    pub entry: Entry,
-    pub segment: Arc<Segment>,
-    pub span: usize,
-    pub subject: Option<Digest>,
-}
-
-impl Found<'_> {
-    /// What stays of it when the record is let go.
-    pub fn old(&self) -> Old {
-        Old {
-            entry: self.entry,
-            segment: Arc::clone(self.segment),
-            span: self.span,
-            subject: self.version.subject,
-        }
-    }
-
-    /// At least the largest deadline that the session has ever had, with the slack that a touch may add to it in memory
-    /// while its record is being replaced.
-    pub fn ceiling(&self, slack_ms: u64) -> Deadline {
-        let now = self.entry.deadline().bits().saturating_add(slack_ms);
-        if planted!(StubGoesByItsDeadline) {
-            return Deadline::at_ms(now);
-        }
-        Deadline::at_ms(now).max(self.version.ceiling).max(self.version.deadline)
-    }
-
-    /// What a caller may know of it.
-    pub fn facts(&self, now: Now) -> Facts {
-        let deadline = self.entry.deadline();
-        let used = deadline.bits().saturating_sub(self.version.idle_ms).min(now.now_ms);
-        let last_used_ms = if deadline == Deadline::NEVER { self.version.created_ms } else { used };
-        Facts {
-            digest: self.version.digest,
-            version: Version(self.lsn),
-            created_ms: self.version.created_ms,
-            last_used_ms: last_used_ms.max(self.version.created_ms),
-            idle_ms: self.version.idle_ms,
-            deadline,
-            absolute: self.version.absolute,
-            subject: self.version.subject,
-        }
     }
 }
 

@@ -7,7 +7,8 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::core::{Core, Found, Life, Old, count};
+use super::core::{Core, count};
+use super::finding::{Found, Life, Old, Sought};
 use super::write::undurable;
 use crate::clock::Now;
 use crate::error::{Error, Full, Result};
@@ -56,10 +57,14 @@ impl Core {
         let now = self.look();
         let slack_ms = self.slack_ms(u64::MAX);
         let doomed = loop {
-            let doomed = match self.find(digest, |found| Ok(Doomed::of(found, now, slack_ms))) {
+            let doomed = match self.seek(digest, |found| Ok(Doomed::of(found, now, slack_ms)))? {
+                Sought::Found(doomed, _) => Some(doomed),
                 // A session whose record is damaged can still be ended: its digest is known, and the rest is bounded.
-                Err(Error::Corrupt(_)) => self.doom_damaged(digest, now),
-                found => found?,
+                Sought::Unreadable { entry, segment, error: Error::Corrupt(_) } => {
+                    Some(self.doom_damaged(digest, entry, segment, now))
+                }
+                Sought::Unreadable { error, .. } => return Err(error),
+                Sought::Absent => None,
             };
             match doomed {
                 Some(doomed) if doomed.over => {
@@ -106,19 +111,12 @@ impl Core {
         }
     }
 
-    fn doom_damaged(&self, digest: Digest, now: Now) -> Option<Doomed> {
-        let mut same_tag = (0..).map_while(|nth| self.index.lookup(digest.tag(), nth));
-        let unreadable = |(entry, segment): (Entry, Option<Arc<Segment>>)| {
-            let segment = segment?;
-            let read = segment.version(entry.place().byte(), &mut Vec::new()).is_ok();
-            (!read).then_some((entry, segment))
-        };
-        let (entry, segment) = same_tag.find_map(unreadable)?;
+    /// By what memory knows: no second reading, which might find the record sound.
+    fn doom_damaged(&self, digest: Digest, entry: Entry, segment: Arc<Segment>, now: Now) -> Doomed {
         let ceiling = entry.deadline().max(segment.ceiling());
         let old = Old { entry, segment, span: 0, subject: None };
         self.uncounted.store(true, Ordering::Release);
-        let over = Life::of(entry, now) == Life::Over;
-        Some(Doomed { digest, old, birth: 0, ceiling, over })
+        Doomed { digest, old, birth: 0, ceiling, over: Life::of(entry, now) == Life::Over }
     }
 
     /// Ends all sessions of a subject but the one of `keep`, in one record; says how many.
@@ -174,11 +172,9 @@ impl Core {
                     Err(Error::Corrupt(_)) if keep.is_some_and(|keep| keep.tag() == tag) => continue,
                     // The list of the subject's sessions says that it is one of them: end it, whatever it was.
                     Err(Error::Corrupt(_)) => {
-                        let ceiling = entry.deadline().max(segment.ceiling());
-                        let (digest, over) = (Digest::of_tag(tag), Life::of(entry, now) == Life::Over);
-                        let old = Old { entry, segment, span: 0, subject: Some(subject) };
-                        self.uncounted.store(true, Ordering::Release);
-                        doomed.push(Doomed { digest, old, birth: 0, ceiling, over });
+                        let mut damaged = self.doom_damaged(Digest::of_tag(tag), entry, segment, now);
+                        damaged.old.subject = Some(subject);
+                        doomed.push(damaged);
                         continue;
                     }
                     Err(error) => return Err(error),

@@ -7,7 +7,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::core::{Core, Life};
+use super::core::Core;
+use super::finding::Life;
 use crate::error::{Damage, Error, Full, Result};
 use crate::index::short_tag;
 use crate::log::appender::Appender;

@@ -4,7 +4,8 @@
 //! themselves are ended; never one with a subject. Whoever writes at the limit pays for it, so a flood of anonymous
 //! sessions slows itself down and nobody else.
 
-use super::core::{Core, Life, count};
+use super::core::{Core, count};
+use super::finding::Life;
 use super::write::Expect;
 use crate::clock::Now;
 use crate::error::{Error, Full, Result};
@@ -193,7 +194,7 @@ impl Core {
         let span = stored.span;
         let what = What::Stub { digest, birth, ceiling, ends: None };
         self.appender()?.append_eviction(now.settled_ms, |lsn| Record { lsn, what })?;
-        let old = super::core::Old { entry: current, segment, span, subject: None };
+        let old = super::finding::Old { entry: current, segment, span, subject: None };
         self.withdraw(digest, &old, now, false);
         self.counters.evicted.fetch_add(1, Ordering::Relaxed);
         Ok(true)

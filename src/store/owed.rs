@@ -8,7 +8,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::core::{Core, Found};
+use super::core::Core;
+use super::finding::Found;
 use crate::error::{Error, Result};
 use crate::id::Digest;
 use crate::log::record::{Ends, Record, What};

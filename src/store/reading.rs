@@ -6,7 +6,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::core::{Core, Found, Life};
+use super::core::Core;
+use super::finding::{Found, Life};
 use crate::clock::RECENT_MS;
 use crate::error::Result;
 use crate::id::{Digest, Handle, SubjectDigest};

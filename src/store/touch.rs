@@ -7,7 +7,8 @@
 use std::time::Duration;
 
 use super::Touched;
-use super::core::{Core, Found, Life, count};
+use super::core::{Core, count};
+use super::finding::{Found, Life};
 use crate::clock::Now;
 use crate::error::Result;
 use crate::id::Digest;

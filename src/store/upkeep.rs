@@ -11,7 +11,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::core::{Core, Life};
+use super::core::Core;
+use super::finding::Life;
 use crate::clock::Now;
 use crate::compaction::Compactor;
 use crate::error::{Error, Full, Result};
@@ -244,7 +245,7 @@ impl Core {
                     (Digest::of_tag(entry.tag()), 0, None)
                 }
             };
-            let old = super::core::Old { entry: current, segment, span, subject };
+            let old = super::finding::Old { entry: current, segment, span, subject };
             let until = planted!(ExpiryBelievesTheWheel, Now { settled_ms: u64::MAX, ..now }, now);
             if self.withdraw_over(digest, &old, until) {
                 return Ok(true);

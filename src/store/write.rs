@@ -3,7 +3,8 @@
 //! Owns: how a write and what was there before become a record. A crash can fall before the append (nothing happened),
 //! between the append and the sync (the write may be there after it, nobody was told), or after (it is there).
 
-use super::core::{Core, Found, Life, Old, count, millis};
+use super::core::{Core, count, millis};
+use super::finding::{Found, Life, Old};
 use crate::clock::Now;
 use crate::error::{Error, Full, Result, Unknown};
 use crate::id::Digest;
