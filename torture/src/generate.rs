@@ -69,8 +69,7 @@ impl World<'_> {
             let meanwhile = self.meanwhile(&act);
             steps.push(Step { act, meanwhile });
         }
-        // Only against planted bugs: the oracle does not foresee yet all that a plot may lead to.
-        if cfg!(torture_planted) && self.dice.one_in(6) {
+        if self.dice.one_in(6) {
             let plot = plot::plot(&mut self.dice, self.setup.ids);
             // A plot needs its time and its ids for itself; the steps that are left come after it.
             steps.drain(..plot.len().min(count - 20));

@@ -26,6 +26,16 @@ fn to_write(say: &Say, tag: u64) -> Write {
     if say.shorten { write.shorten() } else { write }
 }
 
+/// What an operation may evict.
+struct Evictions {
+    /// An ending of each.
+    perhaps: Vec<(Call, usize)>,
+    /// How many were evicted before.
+    count: u64,
+    /// What the operation's own id may have been before.
+    before: Vec<Option<Known>>,
+}
+
 const fn level(synced: bool) -> Level {
     if synced { Level::Synced } else { Level::Written }
 }
@@ -64,13 +74,13 @@ impl Stage {
     ) -> Result<(), Stop> {
         let id = usize::from(id);
         let now = self.now_on()?;
-        let evictions = self.before_eviction(act);
+        let evictions = self.before_eviction(act, id);
         let (before, issued) = {
             let mut oracle = self.oracle();
             (oracle.current(id), oracle.put(act, id, kind, say, now))
         };
         let done = call(&id_name(id), to_write(say, issued.tag));
-        self.after_eviction(evictions, &done)?;
+        let before = self.after_eviction(evictions, &done)?.unwrap_or(before);
         self.written(issued, id, &before, done, level(say.synced), now)
     }
 
@@ -107,33 +117,49 @@ impl Stage {
         Ok(())
     }
 
-    /// Sessions that a write may evict, in a store with a limit.
-    fn before_eviction(&self, act: Act) -> Vec<(Call, usize)> {
-        if self.setup.sessions_max.is_none() { Vec::new() } else { self.oracle().may_evict(act) }
+    /// Sessions that a write may evict, in a store with a limit or without room. What the id of the operation was before
+    /// counts if none was.
+    fn before_eviction(&self, act: Act, id: usize) -> Evictions {
+        let mut oracle = self.oracle();
+        let before = oracle.current(id);
+        let perhaps = if self.stressed.load(Ordering::Relaxed) { oracle.may_evict(act) } else { Vec::new() };
+        drop(oracle);
+        let count = if perhaps.is_empty() { 0 } else { self.store.stats().evicted };
+        Evictions { perhaps, count, before }
     }
 
-    fn after_eviction<T>(&self, perhaps: Vec<(Call, usize)>, done: &Result<T, Error>) -> Result<(), Stop> {
-        if self.setup.sessions_max.is_none() || done.as_ref().is_err_and(is_crash) || self.sim.has_crashed() {
-            return Ok(());
+    /// What has been evicted; the id as it was before the operation, if nothing was.
+    fn after_eviction<T>(
+        &self,
+        evictions: Evictions,
+        done: &Result<T, Error>,
+    ) -> Result<Option<Vec<Option<Known>>>, Stop> {
+        let Evictions { perhaps, count, before } = evictions;
+        if perhaps.is_empty() {
+            return Ok(Some(before));
         }
-        let evicted = self.store.stats().evicted;
-        let any = self.evicted.swap(evicted, Ordering::Relaxed) != evicted;
+        if done.as_ref().is_err_and(is_crash) || self.sim.has_crashed() {
+            return Ok(None);
+        }
+        let any = self.store.stats().evicted != count;
         let now = self.now()?;
         for (call, id) in perhaps {
-            let gone = any && self.store.get(id_name(id)).is_ok_and(|session| session.is_none());
+            let there =
+                if any { self.store.get(id_name(id)).map(|session| session.is_some()) } else { Ok(true) };
             let mut oracle = self.oracle();
             let (lives, _) = oracle.lives(id, now);
             oracle.evicting = false;
-            let level = match (gone, lives.alive, lives.gone()) {
-                (true, true, false) => Some(Level::Written),
-                // Of what no clock shows nobody can tell yet whether it was evicted.
-                (true, _, true) => Some(Level::Perhaps),
-                _ => None,
+            let level = match there {
+                Ok(true) => None,
+                Ok(false) if lives.alive && !lives.gone() && !cfg!(torture_scheduled) => Some(Level::Written),
+                Ok(false) if !lives.alive && !lives.gone() => None,
+                // Of what no clock shows, cannot be read, or somebody else was ending, nobody can tell whether it was evicted.
+                _ => Some(Level::Perhaps),
             };
             oracle.returned(call, level);
             locked(&self.tally).evictions += u64::from(level == Some(Level::Written));
         }
-        Ok(())
+        Ok((!any && !cfg!(torture_scheduled)).then_some(before))
     }
 
     pub(super) fn touch(&self, act: Act, id: u8, idle_ms: u64) -> Result<(), Stop> {
@@ -167,11 +193,14 @@ impl Stage {
     ) -> Result<(), Stop> {
         let id = usize::from(id);
         let now = self.now_on()?;
+        let evictions = self.before_eviction(act, id);
         let (before, call) = {
             let mut oracle = self.oracle();
             (oracle.current(id), oracle.end(act, id, now))
         };
-        let answer = match end(&id_name(id)) {
+        let done = end(&id_name(id));
+        let before = self.after_eviction(evictions, &done)?.unwrap_or(before);
+        let answer = match done {
             Ok(true) => Answer::Done,
             Ok(false) => Answer::Unknown,
             Err(error) => self.answer(&error)?,
@@ -201,12 +230,14 @@ impl Stage {
 
     pub(super) fn rotate(&self, act: Act, from: usize, to: usize, say: Option<&Say>) -> Result<(), Stop> {
         let now = self.now_on()?;
+        let evictions = self.before_eviction(act, from);
         let (before, taken, call) = {
             let mut oracle = self.oracle();
             (oracle.current(from), oracle.current(to), oracle.rotate(act, from, to, say, now))
         };
         let write = say.map(|say| to_write(say, call.tag));
         let done = self.store.rotate(id_name(from), id_name(to), write);
+        let before = self.after_eviction(evictions, &done)?.unwrap_or(before);
         let answer = match &done {
             Ok(_) => Answer::Done,
             Err(error) => self.answer(error)?,

@@ -48,7 +48,6 @@ pub struct Stage {
     pub wronged: Mutex<Option<String>>,
     /// The settled clock when somebody last looked.
     settled_ms: AtomicU64,
-    pub(super) evicted: AtomicU64,
     /// What is being done, for whoever asks what the power cut off.
     pub doing: Mutex<Vec<Act>>,
 }
@@ -103,7 +102,6 @@ impl Stage {
             plain_clock: AtomicBool::new(false),
             wronged: Mutex::new(None),
             settled_ms: AtomicU64::new(0),
-            evicted: AtomicU64::new(0),
             doing: Mutex::new(Vec::new()),
         })
     }
