@@ -131,7 +131,9 @@ impl Oracle {
             if !current.iter().any(fits) {
                 return Err(format!("id {id} is not there, and should be: {current:?}"));
             }
-            if current.len() > 1 && current.contains(&None) && quiet && !now.is_doubtful() {
+            // What has run out is not there either, and nobody need have told the log.
+            let run_out = current.iter().flatten().any(|known| Lives::of(known, now).gone());
+            if current.len() > 1 && current.contains(&None) && !run_out && quiet && !now.is_doubtful() {
                 self.peek(id, None);
             }
             return Ok(());

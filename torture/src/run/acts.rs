@@ -28,11 +28,13 @@ fn to_write(say: &Say, tag: u64) -> Write {
 
 /// What an operation may evict.
 struct Evictions {
+    /// The id that it is about.
+    own: usize,
     /// An ending of each.
     perhaps: Vec<(Call, usize)>,
     /// How many were evicted before.
     count: u64,
-    /// What the operation's own id may have been before.
+    /// What its own id may have been before.
     before: Vec<Option<Known>>,
 }
 
@@ -125,7 +127,7 @@ impl Stage {
         let perhaps = if self.stressed.load(Ordering::Relaxed) { oracle.may_evict(act) } else { Vec::new() };
         drop(oracle);
         let count = if perhaps.is_empty() { 0 } else { self.store.stats().evicted };
-        Evictions { perhaps, count, before }
+        Evictions { own: id, perhaps, count, before }
     }
 
     /// What has been evicted; the id as it was before the operation, if nothing was.
@@ -134,7 +136,7 @@ impl Stage {
         evictions: Evictions,
         done: &Result<T, Error>,
     ) -> Result<Option<Vec<Option<Known>>>, Stop> {
-        let Evictions { perhaps, count, before } = evictions;
+        let Evictions { own, perhaps, count, before } = evictions;
         if perhaps.is_empty() {
             return Ok(Some(before));
         }
@@ -150,6 +152,8 @@ impl Stage {
             let (lives, _) = oracle.lives(id, now);
             oracle.evicting = false;
             let level = match there {
+                // It may have been evicted, and been created anew by this operation or somebody else's.
+                Ok(true) if any && (id == own || cfg!(torture_scheduled)) => Some(Level::Perhaps),
                 Ok(true) => None,
                 Ok(false) if lives.alive && !lives.gone() && !cfg!(torture_scheduled) => Some(Level::Written),
                 Ok(false) if !lives.alive && !lives.gone() => None,
