@@ -13,6 +13,7 @@ use sessile::fuzzing::{
 };
 
 use super::segments::{Draft, Segment};
+use super::versions::Versions;
 use super::written::{Digest, Fate, Frame, Written};
 use super::{NOW_MS, content};
 
@@ -65,6 +66,9 @@ pub struct Assembly<'a, 'b> {
     pub since_lsn: u64,
     pub endings: Vec<Ending>,
     pub roster_lsn: u64,
+    /// The durable LSN passes no seam before the root does: behind the root, marks claim no more than the root's last.
+    pub durable_max: u64,
+    pub versions: Versions,
     number: u32,
     sealed: Vec<Segment>,
 }
@@ -81,6 +85,8 @@ pub fn assemble(bytes: &mut Unstructured<'_>) -> Result<Directory> {
         since_lsn: 1 << LSN_BITS,
         endings: Vec::new(),
         roster_lsn: 1 << LSN_BITS,
+        durable_max: u64::MAX,
+        versions: Versions::default(),
         number: 1,
         sealed: Vec::new(),
     };
@@ -235,7 +241,8 @@ impl Assembly<'_, '_> {
                 draft.announce(self, number, next)?;
             }
             let segment = self.finish(draft)?;
-            root.get_or_insert((segment.number, segment.last_lsn()));
+            let (_, last_lsn) = *root.get_or_insert((segment.number, segment.last_lsn()));
+            self.durable_max = last_lsn;
             self.directory.written.links.push((segment.file.clone(), segment.header.clone()));
             walked.push(segment);
         }

@@ -13,6 +13,7 @@
 mod damage;
 mod grammar;
 mod segments;
+mod versions;
 mod written;
 
 use std::collections::BTreeMap;

@@ -107,8 +107,9 @@ impl Draft {
     }
 
     /// A frame of the log, under the next LSN.
-    fn append(&mut self, assembly: &mut Assembly<'_, '_>, body: Body) -> Result<()> {
+    fn append(&mut self, assembly: &mut Assembly<'_, '_>, mut body: Body) -> Result<()> {
         let lsn = assembly.next_lsn;
+        assembly.versions.next(lsn, &mut body);
         assembly.next_lsn += 1;
         assembly.endings.extend(Ending::of(lsn, &body));
         self.put(assembly, lsn, body)
@@ -116,12 +117,12 @@ impl Draft {
 
     fn mark(&mut self, assembly: &mut Assembly<'_, '_>) -> Result<()> {
         let lsn = assembly.next_lsn;
-        // The durable LSN passes no seam before the root does: so much is durable as stands in this segment or before.
         let durable_lsn = match assembly.bytes.arbitrary::<u8>()? % 3 {
             0 => lsn - 1,
             1 => assembly.since_lsn.min(lsn - 1),
             _ => assembly.opening << 40,
         };
+        let durable_lsn = durable_lsn.min(assembly.durable_max);
         assembly.clock_ms += u64::from(assembly.bytes.arbitrary::<u8>()?) * 10_000;
         assembly.clock_ms = assembly.clock_ms.min(NOW_MS);
         let clock_ms = assembly.or_odd(assembly.clock_ms)? & ((1 << 48) - 1);

@@ -80,20 +80,8 @@ impl Written {
         if session.version().as_u64() > durable {
             return;
         }
-        if self.lost_a_version(digest, session.version().as_u64(), files) {
-            return;
-        }
         let fate = self.judge(digest, clock_ms, durable);
         assert!(fate != Fate::Dead, "back, though it had ended at or below {durable}: {session:?}");
-    }
-
-    /// Whether a later version of the session was damaged away. A known gap, told in `DESIGN.md` under "What is not
-    /// promised": Salvage shows the older one, also where the later had shortened the deadline or changed the subject.
-    fn lost_a_version(&self, digest: Digest, lsn: u64, files: &BTreeMap<String, Vec<u8>>) -> bool {
-        self.frames.iter().any(|frame| {
-            let later = matches!(&frame.body, Body::Put(put) if put.digest == digest) && frame.lsn > lsn;
-            later && !is_there(files, &frame.file, frame.offset, &frame.bytes)
-        })
     }
 
     /// Up to where the log was durable, and at what time, by the marks and headers at its end that are still what they
