@@ -321,7 +321,28 @@ impl Oracle {
                     .extend(known.map(|known| (serial, Known { deadline_ms: latest, early_ms: 0, ..known })));
             }
         }
+        self.narrow(id, must, &mut older);
         older
+    }
+
+    /// A version that ends sooner, or belongs to somebody else, has ended those before it in the same life.
+    fn narrow(&self, id: usize, must: &Must, older: &mut std::collections::BTreeMap<u64, Known>) {
+        let states = &self.ids[id].states;
+        for state in states.iter().filter(|state| state.op != 0 && self.counts(state)) {
+            let alone = states.iter().filter(|other| other.op == state.op).count() == 1;
+            let Some(later) = state.known.filter(|known| alone && !known.loose && must.holds(self, state.op))
+            else {
+                continue;
+            };
+            older.retain(|serial, known| {
+                let before = self.first(id, *serial).is_none_or(|first| self.is_after(state.op, first));
+                if before && *serial != later.serial && known.created_ms == later.created_ms {
+                    known.deadline_ms = known.deadline_ms.min(later.deadline_ms);
+                    return known.loose || known.subject == later.subject;
+                }
+                true
+            });
+        }
     }
 
     /// What may be shown where damage may have taken what came later: versions that no certain ending came after.
