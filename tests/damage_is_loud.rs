@@ -371,3 +371,27 @@ fn a_record_that_is_misread_once_is_no_reason_not_to_end_its_session() {
     drop(store);
     assert_eq!(machine.crash(CrashPolicy::DropAll).open().len(), 0);
 }
+
+/// Whose it was nobody could read when it ran out, so the user's list went on naming its id; when the id was somebody else's
+/// and could not be read either, "log out everywhere" ended it, in memory alone.
+#[test]
+fn a_revocation_does_not_end_what_took_the_id_of_a_session_that_could_not_be_read() {
+    for new_user in [None, Some("bob")] {
+        let machine = Machine::new();
+        let store = machine.open();
+        store.create("K", Write::new("ALICE'S RECORD").subject("alice").idle(MINUTE)).unwrap();
+        let (name, at) = machine.find(b"ALICE'S RECORD").unwrap();
+        machine.flip(&name, at);
+        machine.clock.advance(MINUTE * 2);
+        while store.maintain(HOUR).unwrap().more {}
+        let write = Write::new("THE NEW RECORD");
+        store.create("K", new_user.map_or(write.clone(), |user| write.clone().subject(user))).unwrap();
+        let (name, at) = machine.find(b"THE NEW RECORD").unwrap();
+        machine.flip(&name, at);
+        assert_eq!(store.destroy_subject("alice", None).unwrap(), 0, "{new_user:?}");
+        assert_eq!(store.len(), 1, "{new_user:?}");
+        machine.flip(&name, at);
+        assert_eq!(store.get("K").unwrap().unwrap().data(), b"THE NEW RECORD");
+        assert!(store.destroy("K").unwrap(), "{new_user:?}");
+    }
+}

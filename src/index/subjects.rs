@@ -12,6 +12,7 @@ use crossbeam_utils::CachePadded;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry as Found;
 
+use super::entry::short_tag;
 use crate::id::Digest;
 use crate::sync::{Mutex, stripe_bits};
 
@@ -78,6 +79,18 @@ impl Subjects {
         } else {
             member.remove();
         }
+    }
+
+    /// Sessions whose tags begin like this belong to nobody any more. Walks over all subjects: for a session of which it is
+    /// not known whose it was.
+    pub fn forget(&self, short: u64) {
+        let mut stale = Vec::new();
+        self.for_each(|subject, tag| {
+            if short_tag(tag) == short {
+                stale.push((subject, tag));
+            }
+        });
+        stale.into_iter().for_each(|(subject, tag)| self.detach(subject, tag));
     }
 
     /// The tags of the subject's sessions, in no order.

@@ -198,7 +198,14 @@ impl Core {
     }
 
     fn withdrawn(&self, tag: u64, old: &Old, expired: bool) {
-        old.subject.into_iter().for_each(|subject| self.subjects.detach(subject, tag));
+        match old.subject {
+            Some(subject) => self.subjects.detach(subject, tag),
+            // Its record could not be read: whose it was, only the lists of sessions can tell.
+            None if old.entry.has_subject() && self.index.lookup(tag, 0).is_none() => {
+                self.subjects.forget(old.entry.short());
+            }
+            None => {}
+        }
         self.endings.remember(tag, expired);
         if expired {
             self.expired_unmarked.store(true, Ordering::Release);

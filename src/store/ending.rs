@@ -170,6 +170,8 @@ impl Core {
                     Ok(stored) => stored,
                     // By its tag, which the index knows, it is the one to keep.
                     Err(Error::Corrupt(_)) if keep.is_some_and(|keep| keep.tag() == tag) => continue,
+                    // It belongs to nobody, so the list speaks of another one with its tag.
+                    Err(Error::Corrupt(_)) if !entry.has_subject() => continue,
                     // The list of the subject's sessions says that it is one of them: end it, whatever it was.
                     Err(Error::Corrupt(_)) => {
                         let mut damaged = self.doom_damaged(Digest::of_tag(tag), entry, segment, now);
