@@ -94,16 +94,18 @@ impl StoreHeader {
             return None;
         }
         let (format, oldest_reader) = (reader.u32()?, reader.u32()?);
-        if oldest_reader > FORMAT && format > FORMAT {
-            return Some(StoreCopy::Newer(format));
-        }
         let store_id = reader.take(16)?.try_into().ok()?;
         let secret = reader.take(32)?.try_into().ok()?;
         let (opening, durable_lsn) = (reader.u64()?, reader.u64()?);
         let (root, flags) = (reader.u32()?, reader.u32()?);
         let header =
             Self { store_id, secret, opening, durable_lsn, root, keeps_ids: flags & FLAG_KEEPS_IDS != 0 };
-        (reader.u32()? == crc32fast::hash(covered)).then_some(StoreCopy::Sound(header))
+        if reader.u32()? != crc32fast::hash(covered) {
+            return None;
+        }
+        // Only now: a torn copy may say anything.
+        let is_newer = oldest_reader > FORMAT && format > FORMAT;
+        Some(if is_newer { StoreCopy::Newer(format) } else { StoreCopy::Sound(header) })
     }
 }
 
@@ -243,6 +245,10 @@ mod tests {
         let mut out = store_header().encode();
         out[8] = 2;
         out[12] = 2;
+        assert!(matches!(StoreHeader::decode(&out), StoreCopy::Damaged), "a torn copy is not a newer one");
+        let covered = out.len() - 4;
+        let crc = crc32fast::hash(&out[..covered]);
+        out[covered..].copy_from_slice(&crc.to_le_bytes());
         assert!(matches!(StoreHeader::decode(&out), StoreCopy::Newer(2)));
     }
 

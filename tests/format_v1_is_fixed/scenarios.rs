@@ -484,8 +484,10 @@ fn newer_format() -> Made {
     let (making, store) = three_openings();
     let mut made = making.killed(&store);
     let header = made.files.0.get_mut("STORE").unwrap();
-    for at in [8, 12, 4096 + 8, 4096 + 12] {
-        header[at] = 2;
+    for copy in [0, 4096] {
+        (header[copy + 8], header[copy + 12]) = (2, 2);
+        let crc = crc32fast::hash(&header[copy..copy + 88]);
+        header[copy + 88..copy + 92].copy_from_slice(&crc.to_le_bytes());
     }
     made.strict = Wanted::NewerFormat;
     (made.salvage, made.read_only) = (made.strict.clone(), made.strict.clone());
