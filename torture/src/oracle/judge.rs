@@ -281,7 +281,10 @@ impl Oracle {
             if latest > self.floor_ms {
                 let mut of = counted().filter_map(|s| s.known).filter(|known| known.serial == serial);
                 if let Some(known) = of.next() {
-                    let loose = known.loose || of.any(|other| other.loose || other.subject != known.subject);
+                    let alike = |other: &Known| {
+                        other.subject == known.subject && other.created_ms == known.created_ms
+                    };
+                    let loose = known.loose || of.any(|other| other.loose || !alike(&other));
                     let known = Known { deadline_ms: latest, early_ms: early.min(latest), loose, ..known };
                     states.push(State { op: 0, known: Some(known) });
                 }

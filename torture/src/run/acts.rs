@@ -152,18 +152,18 @@ impl Stage {
             let (lives, _) = oracle.lives(id, now);
             oracle.evicting = false;
             let level = match there {
-                // It may have been evicted, and been created anew by this operation or somebody else's.
-                Ok(true) if any && (id == own || cfg!(torture_scheduled)) => Some(Level::Perhaps),
+                // It may have been evicted, and been created anew by this operation.
+                Ok(true) if any && id == own => Some(Level::Perhaps),
                 Ok(true) => None,
-                Ok(false) if lives.alive && !lives.gone() && !cfg!(torture_scheduled) => Some(Level::Written),
+                Ok(false) if lives.alive && !lives.gone() => Some(Level::Written),
                 Ok(false) if !lives.alive && !lives.gone() => None,
-                // Of what no clock shows, cannot be read, or somebody else was ending, nobody can tell whether it was evicted.
+                // Of what no clock shows, or cannot be read, nobody can tell whether it was evicted.
                 _ => Some(Level::Perhaps),
             };
             oracle.returned(call, level);
             locked(&self.tally).evictions += u64::from(level == Some(Level::Written));
         }
-        Ok((!any && !cfg!(torture_scheduled)).then_some(before))
+        Ok((!any).then_some(before))
     }
 
     pub(super) fn touch(&self, act: Act, id: u8, idle_ms: u64) -> Result<(), Stop> {

@@ -85,7 +85,8 @@ fn options(setup: &Setup, clocks: &Clocks) -> Options {
         .touch_slack(Duration::from_millis(setup.slack_ms))
         .erase_within(Duration::from_millis(setup.erase_ms))
         .keep_ids(setup.keep_ids)
-        .at_limit(AtLimit::EvictAnonymous)
+        // Of several actors at once, nobody can say whose session an eviction met.
+        .at_limit(if cfg!(torture_scheduled) { AtLimit::Reject } else { AtLimit::EvictAnonymous })
         .close_budget(Duration::from_secs(3600));
     let options = match setup.sessions_max {
         Some(sessions) => options.sessions_max(sessions),
