@@ -62,6 +62,17 @@ impl Ending {
         Some(Self { lsn: record.lsn, ceiling, what })
     }
 
+    /// A record that says the same, for when its own is lost.
+    pub fn record(&self) -> Record<'static> {
+        let ceiling = self.ceiling;
+        let what = match self.what {
+            Ended::One(digest) => What::Stub { digest, birth: 0, ceiling, ends: None },
+            Ended::Subject { subject, keep } => What::Revoke { subject, keep, ceiling },
+            Ended::All => What::Clear { ceiling },
+        };
+        Record { lsn: self.lsn, what }
+    }
+
     /// Appends the ending: 16 bytes and its digests.
     pub fn encode(&self, out: &mut Vec<u8>) {
         let (tag, first, second) = match self.what {

@@ -138,16 +138,23 @@ impl Copy {
             record.encode(&mut bytes, header.salt, at as u64);
             (listed.lsn_min, listed.lsn_max, listed.ceiling) = (lsn, lsn, ceiling);
         }
-        let mut buffer = Vec::new();
-        for (segment, offset) in &survey.written {
-            let frame = segment.frame(*offset, &mut buffer)?;
-            let Some(record) = Record::decode(&frame) else { continue };
+        // What that clear has ended needs no ending of its own, and frames stand in the order of their LSNs.
+        let cleared = listed.lsn_max;
+        let mut add = |record: &Record<'_>| {
             let at = bytes.len();
             record.encode(&mut bytes, header.salt, at as u64);
-            hints.note(&record, at as u64, bytes.len() - at);
+            hints.note(record, at as u64, bytes.len() - at);
             listed.lsn_min = listed.lsn_min.min(record.lsn);
             listed.lsn_max = listed.lsn_max.max(record.lsn);
             listed.ceiling = listed.ceiling.max(record.ceiling());
+        };
+        survey.orphans.iter().filter(|ending| ending.lsn > cleared).for_each(|ending| add(&ending.record()));
+        let mut buffer = Vec::new();
+        for (segment, offset) in &survey.written {
+            let frame = segment.frame(*offset, &mut buffer)?;
+            if let Some(record) = Record::decode(&frame) {
+                add(&record);
+            }
         }
         hints.sort();
         listed.end = bytes.len() as u64;

@@ -63,6 +63,8 @@ pub(crate) struct Chain {
     pub clock_ms: u64,
     /// Endings that marks repeat.
     pub endings: Vec<Ending>,
+    /// Those of them, oldest first, whose frames are lost, and the marks are above the last frame that is kept.
+    pub orphans: Vec<Ending>,
     /// What was damaged, and the LSN up to which endings may be missing because of it.
     pub damage: Vec<(Damage, Option<u64>)>,
     /// Bytes behind the end that hold something.
@@ -104,6 +106,11 @@ impl Chain {
     }
 
     fn cut(links: Vec<Link>, durable: u64, end: End, how: Purpose) -> Result<Self> {
+        let keep_to = if how == Purpose::Recover && !planted!(UnsyncedTailIsTrusted) {
+            durable.min(end.lsn)
+        } else {
+            end.lsn
+        };
         let mut chain = Self {
             closed: Vec::new(),
             written: Vec::new(),
@@ -112,15 +119,11 @@ impl Chain {
             roster: links.first().map(|link| link.open.header.roster.clone()).unwrap_or_default(),
             clock_ms: 0,
             endings: Vec::new(),
+            orphans: orphans(&links, keep_to, end.lsn),
             damage: end.damage,
             torn_bytes: 0,
             last_lsn: durable,
             last_end: 0,
-        };
-        let keep_to = if how == Purpose::Recover && !planted!(UnsyncedTailIsTrusted) {
-            durable.min(end.lsn)
-        } else {
-            end.lsn
         };
         for link in links {
             chain.take(link, keep_to, end.lsn)?;
@@ -182,6 +185,19 @@ impl Chain {
         }
         Ok(())
     }
+}
+
+/// The endings that nothing would tell of once the log is cut: their frames are lost, and the marks that repeat them are
+/// no records that are copied.
+fn orphans(links: &[Link], keep_to: u64, end_lsn: u64) -> Vec<Ending> {
+    let frames = |lsn: u64| links.iter().any(|link| link.frames.iter().any(|seen| seen.lsn == lsn));
+    let marks = links.iter().flat_map(|link| &link.marks);
+    let cut_off = marks.filter(|(lsn, _)| *lsn > keep_to && *lsn <= end_lsn);
+    let mut orphans: Vec<_> = cut_off.flat_map(|(_, mark)| &mark.endings).copied().collect();
+    orphans.retain(|ending| ending.lsn <= keep_to && !frames(ending.lsn));
+    orphans.sort_by_key(|ending| ending.lsn);
+    orphans.dedup_by_key(|ending| ending.lsn);
+    orphans
 }
 
 /// Where the log ends, and what is damaged before that.

@@ -25,6 +25,7 @@ use std::sync::Arc;
 
 use crate::error::{Damage, Error, Result};
 use crate::log::hint::Hints;
+use crate::log::mark::Ending;
 use crate::log::root::Root;
 use crate::log::segment::{Segment, number_of};
 use crate::options::Recovery;
@@ -40,6 +41,8 @@ pub(crate) struct Survey {
     pub segments: Vec<Arc<Segment>>,
     pub runs: Vec<(u32, Hints)>,
     pub sweeping: Sweeping,
+    /// Endings that are to be written anew, oldest first, because only marks tell of them that will not be kept.
+    pub orphans: Vec<Ending>,
     /// Records that are to be written anew, oldest first.
     pub written: Vec<(Arc<Segment>, u64)>,
     pub snapshot: Option<snapshot::Snapshot>,
@@ -64,6 +67,7 @@ pub(crate) fn survey(directory: Directory, root: &Root, purpose: Purpose, mode: 
         segments: Vec::new(),
         runs: Vec::new(),
         sweeping: Sweeping::default(),
+        orphans: Vec::new(),
         written: Vec::new(),
         snapshot: None,
         clock_ms: 0,
@@ -111,7 +115,7 @@ impl Survey {
             self.takes(segment, hints);
         }
         self.report.tail_records = chain.written.len() as u64;
-        self.written = chain.written;
+        (self.orphans, self.written) = (chain.orphans, chain.written);
         if self.snapshot.is_some() {
             let sealed = chain.roster.iter().map(|listed| self.directory.open_sealed(listed));
             match sealed.collect::<Result<Vec<_>>>() {

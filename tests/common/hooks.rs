@@ -15,6 +15,8 @@ pub enum Call {
     Rename,
     /// A segment of the log is synced. What acts here must not wait for the disk itself.
     SyncSegment,
+    /// Something is written to a segment, of the log or of compaction.
+    WriteSegment,
     /// A file is removed: of compaction's inputs when they have durably left the roster.
     Remove,
 }
@@ -121,6 +123,9 @@ impl VfsFile for InterruptingFile {
         self.file.read_at(buffer, offset)
     }
     fn write_at(&self, data: &[u8], offset: u64) -> io::Result<usize> {
+        if self.name != "STORE" {
+            self.vfs.meet(Call::WriteSegment);
+        }
         self.file.write_at(data, offset)
     }
     fn allocate(&self, length: u64) -> io::Result<()> {

@@ -1,0 +1,84 @@
+//! Mishaps that come together: each alone is survived, and the store says what it must; two or three of them at once have
+//! lost a session, or brought one back.
+
+#![cfg(feature = "simulation")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on has failed"
+)]
+
+#[path = "common/hazard.rs"]
+mod hazard;
+#[path = "common/hooks.rs"]
+#[allow(dead_code, clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+mod hooks;
+
+use std::path::Path;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use hazard::{DAY, DIR, fresh, options, options_on, roll, segments, written};
+use hooks::{Call, Interrupting};
+use sessile::vfs::{CallKind, Fault, SimVfs, Times, Vfs};
+use sessile::{AtLimit, Recovery, Store, Write};
+
+const SECOND: Duration = Duration::from_secs(1);
+const HOUR: Duration = Duration::from_secs(3600);
+
+fn maintain(store: &Store) {
+    while store.maintain(DAY).unwrap().more {}
+}
+
+fn is_there(store: &Store, id: &str) -> bool {
+    store.get(id).unwrap().is_some()
+}
+
+/// Where the first frame of this kind behind these bytes begins, by its head.
+fn frame_of_kind(vfs: &SimVfs, name: &str, kind: u32, behind: &[u8]) -> u64 {
+    let bytes = vfs.read_file(&Path::new(DIR).join(name)).unwrap();
+    let from = bytes.windows(behind.len()).position(|window| window == behind).unwrap();
+    let word = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
+    let fits = |at: &usize| word(at + 4) >> 24 == kind && (16..200).contains(&(word(at + 4) & 0xff_ffff));
+    (from / 8 * 8..bytes.len() - 8).step_by(8).find(fits).unwrap() as u64
+}
+
+const STUB: u32 = 2;
+
+/// Refuses new segments and uses up the one in use, reserve and all: from here on no ending can be written.
+fn out_of_room(store: &Store, vfs: &SimVfs) {
+    for n in 0..500 {
+        store.create(format!("small {n}"), written(0)).unwrap();
+    }
+    vfs.fail(CallKind::Create, 1, Fault::Eio, Times::Forever);
+    assert!((0..10_000).any(|n| store.create(format!("fill {n}"), written(200)).is_err()));
+    assert!((0..500).any(|n| store.destroy(format!("small {n}")).is_err()));
+}
+
+/// Its frame is damaged, and the mark behind it, which repeats it, was written after the last sync: Salvage went by the
+/// mark, and left it behind in the old segment.
+#[test]
+fn an_ending_that_only_an_unsynced_mark_repeats_stays_after_salvage() {
+    let (vfs, clock) = fresh();
+    let store = options(&vfs, &clock).open(DIR).unwrap();
+    store.create("X", Write::new("X, THE RECORD").idle(30 * DAY)).unwrap();
+    store.create("before", Write::new("y").idle(DAY)).unwrap();
+    assert!(store.destroy("X").unwrap());
+    store.create("later", Write::new("y").idle(DAY)).unwrap();
+    let left = vfs.fork();
+    let name = segments(&left).pop().unwrap();
+    let at = frame_of_kind(&left, &name, STUB, b"X, THE RECORD");
+    left.flip_bit(&Path::new(DIR).join(&name), at + 20, 3).unwrap();
+    assert!(options(&left, &clock).open(DIR).is_err(), "the ending was durable");
+    let salvaged = options(&left, &clock).recovery(Recovery::Salvage).open(DIR).unwrap();
+    assert!(!is_there(&salvaged, "X"), "Salvage knows of the ending");
+    let alive = |id: &str| is_there(&salvaged, id);
+    assert_eq!(["before", "later"].map(alive), [true, true]);
+    for recovery in [Recovery::Strict, Recovery::Salvage] {
+        let again = options(&left.fork(), &clock).recovery(recovery).open(DIR).unwrap();
+        assert!(!is_there(&again, "X"), "X was destroyed, and the opening after Salvage brings it back");
+        assert!(is_there(&again, "before") && is_there(&again, "later"));
+    }
+}
