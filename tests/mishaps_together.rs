@@ -82,3 +82,35 @@ fn an_ending_that_only_an_unsynced_mark_repeats_stays_after_salvage() {
         assert!(is_there(&again, "before") && is_there(&again, "later"));
     }
 }
+
+/// The ending is damaged away and only marks tell of it. By the frames that are left the segment was good for a minute, so
+/// after that it was removed unread, and with it all that spoke against the session.
+#[test]
+fn an_ending_that_only_marks_repeat_keeps_its_segment() {
+    let (vfs, clock) = fresh();
+    let store = options(&vfs, &clock).open(DIR).unwrap();
+    store.create("X", Write::new("X").idle(30 * DAY)).unwrap();
+    for n in 0..12 {
+        store.create(format!("long {n}"), written(8 << 10)).unwrap();
+    }
+    roll(&store, &vfs, "brief", 60 * SECOND);
+    let brief = || Write::new("THE BRIEF ONE").idle(60 * SECOND);
+    store.create("a", brief()).unwrap();
+    assert!(store.destroy("X").unwrap());
+    for id in ["b", "c", "d"] {
+        store.create(id, brief()).unwrap();
+    }
+    let left = vfs.fork();
+    let name = segments(&left).pop().unwrap();
+    let at = frame_of_kind(&left, &name, STUB, b"THE BRIEF ONE");
+    left.flip_bit(&Path::new(DIR).join(&name), at + 20, 3).unwrap();
+    let salvaged = options(&left, &clock).recovery(Recovery::Salvage).open(DIR).unwrap();
+    assert!(!is_there(&salvaged, "X"));
+    clock.advance(120 * SECOND);
+    for n in 0..3 {
+        maintain(&salvaged);
+        salvaged.create(format!("tick {n}"), Write::new("").idle(DAY)).unwrap();
+    }
+    let again = options(&left.fork(), &clock).recovery(Recovery::Salvage).open(DIR).unwrap();
+    assert!(!is_there(&again, "X"), "X was destroyed, and is back when what repeated that has gone");
+}

@@ -172,6 +172,12 @@ impl Chain {
                 listed.ceiling = listed.ceiling.max(record.ceiling());
             }
         })?;
+        if !self.damage.is_empty() {
+            // Where an ending's own frame is lost, the marks that repeat it are needed for as long as it would be.
+            let kept = link.marks.iter().filter(|(lsn, _)| *lsn <= keep_to);
+            let ceilings = kept.flat_map(|(_, mark)| &mark.endings).map(|ending| ending.ceiling);
+            listed.ceiling = ceilings.fold(listed.ceiling, Deadline::max);
+        }
         hints.sort();
         let mut copied = above().filter(|seen| seen.kind.outlives_its_segment()).peekable();
         if copied.peek().is_some() {
