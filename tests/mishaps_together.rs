@@ -114,3 +114,34 @@ fn an_ending_that_only_marks_repeat_keeps_its_segment() {
     let again = options(&left.fork(), &clock).recovery(Recovery::Salvage).open(DIR).unwrap();
     assert!(!is_there(&again, "X"), "X was destroyed, and is back when what repeated that has gone");
 }
+
+/// The end of the log is read twice at an opening, and one reading lies. What the first showed and the second did not was left
+/// out without a word, an ending too; what the first did not show, and no mark stood behind, was taken for the end of the log.
+#[test]
+fn an_end_of_the_log_that_is_misread_once_loses_nothing_and_brings_nothing_back() {
+    let (vfs, clock) = fresh();
+    let store = options(&vfs, &clock).segment_bytes(256 << 10).open(DIR).unwrap();
+    store.create("gone", Write::new(vec![1; 30_000]).idle(DAY)).unwrap();
+    store.create("first", Write::new(vec![2; 30_000]).idle(DAY)).unwrap();
+    assert!(store.destroy("gone").unwrap());
+    store.create("last", Write::new(vec![3; 120_000]).idle(DAY)).unwrap();
+    let mut opened = 0;
+    for nth in 1..12 {
+        for round in 0..12 {
+            let world = vfs.fork();
+            // Each world's dice have fallen differently.
+            world.fail(CallKind::Read, 1, Fault::FlipBit, Times::N(round));
+            for _ in 0..round {
+                let _ = world.open(&Path::new(DIR).join("STORE"), false).unwrap().read_at(&mut [0; 64], 0);
+            }
+            world.clear_faults();
+            world.fail_named("00000001.seg", CallKind::Read, nth, Fault::FlipBit, Times::Once);
+            let Ok(store) = options(&world, &clock).open(DIR) else { continue };
+            opened += 1;
+            world.clear_faults();
+            let alive = ["gone", "first", "last"].map(|id| is_there(&store, id));
+            assert_eq!(alive, [false, true, true], "after a misread in call {nth}");
+        }
+    }
+    assert!(opened > 20, "{opened}");
+}

@@ -9,11 +9,12 @@
 //! * frames above `durable` and below that end were written but perhaps never synced: what the page cache says of
 //!   them proves nothing about the disk, so opening copies them to a new segment and syncs them there (rule 11).
 
+use std::io;
 use std::sync::Arc;
 
 use super::open::{Directory, OpenSegment};
 use super::scan::{Hole, scan};
-use crate::error::{Damage, Result};
+use crate::error::{Damage, Error, Result};
 use crate::log::appender::lsn_before;
 use crate::log::bytes::Reader;
 use crate::log::frame::Kind;
@@ -243,6 +244,19 @@ impl End {
 
 impl Link {
     fn read(open: OpenSegment) -> Result<Self> {
+        let link = Self::read_once(open)?;
+        if link.holes.iter().all(|hole| hole.blank) {
+            return Ok(link);
+        }
+        // What one reading does not show may be the reading's fault; and where no mark stands behind, it would be taken for
+        // the end of the log.
+        let (frames, holes, marks, changes) = (link.frames, link.holes, link.marks, link.changes);
+        let again = Self::read_once(link.open)?;
+        let better = again.frames.len() >= frames.len();
+        Ok(if better { again } else { Self { open: again.open, frames, holes, marks, changes } })
+    }
+
+    fn read_once(open: OpenSegment) -> Result<Self> {
         let bytes = open.bytes()?;
         let (mut frames, mut marks, mut changes) = (Vec::new(), Vec::new(), Vec::new());
         let holes = scan(&bytes, open.start(), open.header.salt, true, |offset, frame| {
@@ -286,12 +300,20 @@ impl Link {
             let at = usize::try_from(seen.offset - start).unwrap_or(usize::MAX);
             let frame = bytes
                 .get(at..)
-                .and_then(|bytes| crate::log::frame::decode(bytes, self.open.header.salt, seen.offset));
-            if let Some(record) = frame.and_then(|frame| Record::decode(&frame)) {
+                .and_then(|bytes| crate::log::frame::decode(bytes, self.open.header.salt, seen.offset))
+                .ok_or_else(|| self.read_otherwise(seen))?;
+            if let Some(record) = Record::decode(&frame) {
                 each(record, seen);
             }
         }
         Ok(())
+    }
+
+    /// It was there a moment ago. To go on without it would be to decide by what one reading happened to show.
+    fn read_otherwise(&self, seen: &Seen) -> Error {
+        let what =
+            format!("byte {} of {} was not the same when it was read again", seen.offset, self.open.name());
+        Error::io("reading the end of the log", io::Error::new(io::ErrorKind::InvalidData, what))
     }
 
     fn torn_bytes(&self, end_lsn: u64) -> u64 {
