@@ -80,7 +80,15 @@ impl Directory {
         }
     }
 
+    /// Looks twice: a header that is misread once must not pass for one that is damaged, or was never written.
     fn try_open(&self, number: u32) -> io::Result<Option<OpenSegment>> {
+        match self.look_at(number)? {
+            None => self.look_at(number),
+            open => Ok(open),
+        }
+    }
+
+    fn look_at(&self, number: u32) -> io::Result<Option<OpenSegment>> {
         let file = self.vfs.open(&self.path.join(file_name(number)), false)?;
         let length = file.len()?;
         let mut bytes = vec![0; SegmentHeader::FRONT_BYTES];
