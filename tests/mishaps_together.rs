@@ -115,6 +115,27 @@ fn an_ending_that_only_marks_repeat_keeps_its_segment() {
     assert!(!is_there(&again, "X"), "X was destroyed, and is back when what repeated that has gone");
 }
 
+/// The ending could not be written, and says so. The store is closed, and the snapshot knows that the session is gone; who
+/// asks the next opening to end it is told that there is none. The log still has it.
+#[test]
+fn a_snapshot_does_not_hide_what_is_still_owed_to_the_log() {
+    let (vfs, clock) = fresh();
+    let set = |vfs: &SimVfs| options(vfs, &clock).segment_bytes(256 << 10).at_limit(AtLimit::Reject);
+    let store = set(&vfs).open(DIR).unwrap();
+    store.create("X", written(10)).unwrap();
+    out_of_room(&store, &vfs);
+    assert!(store.destroy("X").is_err(), "it says that it is not durable");
+    vfs.clear_faults();
+    store.close().unwrap();
+    drop(store);
+    let store = set(&vfs).open(DIR).unwrap();
+    // It may be there, since nobody was promised anything; but who ends it now must have ended it.
+    store.destroy("X").unwrap();
+    assert!(!is_there(&store, "X"));
+    let again = set(&vfs.fork()).open(DIR).unwrap();
+    assert!(!is_there(&again, "X"), "its ending was acknowledged");
+}
+
 /// The end of the log is read twice at an opening, and one reading lies. What the first showed and the second did not was left
 /// out without a word, an ending too; what the first did not show, and no mark stood behind, was taken for the end of the log.
 #[test]

@@ -52,6 +52,10 @@ impl Core {
         if self.options.close_budget == Duration::ZERO || self.uncounted.load(Ordering::Acquire) {
             return Ok(());
         }
+        // Memory knows what the log was never told: an opening that believed it would take that for durable.
+        if !self.owed.is_settled() {
+            return Ok(());
+        }
         let listed = appender.roster().iter().map(|listed| (listed.number, listed.salt)).collect();
         let moment = Moment::new(appender.store_id(), appender.opening(), appender.appended_lsn(), listed);
         let mut subjects = Vec::new();

@@ -52,6 +52,11 @@ impl Owed {
         self.count.load(Ordering::Acquire) == 0
     }
 
+    /// Whether the log has been told of everything, touches too.
+    pub fn is_settled(&self) -> bool {
+        self.is_empty() && self.touch_count.load(Ordering::Acquire) == 0
+    }
+
     /// The log has been told.
     pub fn settle(&self, digest: Digest) {
         if self.count.load(Ordering::Acquire) > 0 {
