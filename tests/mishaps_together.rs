@@ -136,6 +136,37 @@ fn a_snapshot_does_not_hide_what_is_still_owed_to_the_log() {
     assert!(!is_there(&again, "X"), "its ending was acknowledged");
 }
 
+/// Somebody logs out, which cannot be written, while somebody else is about to log in under that very id. The new session
+/// knew nothing of the debt, and when it was paid, it was the new session that ended.
+#[test]
+fn a_debt_is_not_paid_with_the_session_that_was_rotated_to_its_id_meanwhile() {
+    let (sim, clock) = fresh();
+    let vfs = Interrupting::new(sim.clone());
+    let set = options_on(Arc::new(vfs.clone()), &clock).segment_bytes(256 << 10).at_limit(AtLimit::Reject);
+    let store = set.open(DIR).unwrap();
+    store.create("from", written(10)).unwrap();
+    store.create("to", written(11)).unwrap();
+    out_of_room(&store, &sim);
+    sim.clear_faults();
+    sim.fail(CallKind::Create, 1, Fault::Eio, Times::Once);
+    let (rotating, rotated) = mpsc::channel();
+    let other = store.clone();
+    vfs.before(Call::Create, 1, move || {
+        // It waits for the id that is being destroyed.
+        std::thread::spawn(move || rotating.send(other.rotate("from", "to", None).map(drop)).unwrap());
+        std::thread::sleep(Duration::from_millis(200));
+    });
+    assert!(store.destroy("to").is_err(), "nothing could be written");
+    let rotated = rotated.recv().unwrap();
+    assert!(rotated.is_ok(), "{rotated:?}");
+    maintain(&store);
+    store.flush().unwrap();
+    assert!(is_there(&store, "to"));
+    let again = options(&sim.fork(), &clock).open(DIR).unwrap();
+    assert!(is_there(&again, "to"), "the rotate was acknowledged");
+    assert!(!is_there(&again, "from"));
+}
+
 /// The end of the log is read twice at an opening, and one reading lies. What the first showed and the second did not was left
 /// out without a word, an ending too; what the first did not show, and no mark stood behind, was taken for the end of the log.
 #[test]

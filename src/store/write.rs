@@ -145,12 +145,18 @@ impl Core {
         write: Option<&Write>,
     ) -> Result<Version> {
         let subject = write.map_or(Ok(Change::Keep), |write| self.check(write))?;
-        if self.owed.ends(to).is_some() {
-            // The record has room for one ended id, and that is the old one.
-            self.pay()?;
-            self.owed.ends(to).map_or(Ok(()), |_| Err(Error::Full(Full::FileSystem)))?;
-        }
-        let guard = self.locks.two(from.tag(), to.tag());
+        let guard = loop {
+            if self.owed.ends(to).is_some() {
+                // The record has room for one ended id, and that is the old one.
+                self.pay()?;
+                self.owed.ends(to).map_or(Ok(()), |_| Err(Error::Full(Full::FileSystem)))?;
+            }
+            let guard = self.locks.two(from.tag(), to.tag());
+            // While this one waited for the lock, somebody may have ended the new id, and it is owed now.
+            if self.owed.ends(to).is_none() {
+                break guard;
+            }
+        };
         self.check_open()?;
         let now = self.look();
         let before = self.admit(from, Expect::Present, now, write.is_none())?;
