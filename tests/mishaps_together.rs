@@ -136,6 +136,41 @@ fn a_snapshot_does_not_hide_what_is_still_owed_to_the_log() {
     assert!(!is_there(&again, "X"), "its ending was acknowledged");
 }
 
+/// Sessions expire while the disk is so full that the log cannot be told the time. With room again it must be: else a clock
+/// that is set back finds them alive.
+#[test]
+fn an_expiry_that_could_not_be_marked_is_marked_when_there_is_room() {
+    let (vfs, clock) = fresh();
+    let set = |vfs: &SimVfs| options(vfs, &clock).segment_bytes(256 << 10).at_limit(AtLimit::Reject);
+    let store = set(&vfs).open(DIR).unwrap();
+    for n in 0..200 {
+        store.create(format!("brief {n}"), written(0).idle((10 + n) * SECOND)).unwrap();
+    }
+    store.create("X", written(10).idle(300 * SECOND)).unwrap();
+    vfs.fail(CallKind::Create, 1, Fault::Eio, Times::Forever);
+    assert!((0..10_000).any(|n| store.create(format!("fill {n}"), written(200)).is_err()));
+    // Each second somebody's time is up, and the log is told the time, until there is no room for that.
+    let met: Vec<_> = (0..320)
+        .map(|_| {
+            clock.advance(SECOND);
+            store.maintain(DAY).map(|done| done.expired)
+        })
+        .collect();
+    assert!(!is_there(&store, "X"));
+    vfs.clear_faults();
+    for _ in 0..3 {
+        maintain(&store);
+    }
+    store.flush().unwrap();
+    clock.set_wall_ms(1_005_000);
+    let again = set(&vfs.fork()).open(DIR).unwrap();
+    assert!(
+        !is_there(&again, "X"),
+        "it had expired ({:?}), and the log was flushed with room enough",
+        met.last()
+    );
+}
+
 /// Somebody logs out, which cannot be written, while somebody else is about to log in under that very id. The new session
 /// knew nothing of the debt, and when it was paid, it was the new session that ended.
 #[test]

@@ -214,7 +214,12 @@ impl Core {
             && let Some(appender) = &self.appender
         {
             // What has expired stays expired, whatever the clock does next: the log learns what time it is.
-            match appender.mark_clock(self.watch.now().settled_ms, false) {
+            let marked = appender.mark_clock(self.watch.now().settled_ms, false);
+            if marked.is_err() {
+                // It is told when there is room.
+                self.expired_unmarked.store(true, Ordering::Release);
+            }
+            match marked {
                 Err(Error::Latched { .. } | Error::Full(_) | Error::Closed) => {}
                 marked => marked?,
             }
