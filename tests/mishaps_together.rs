@@ -136,6 +136,31 @@ fn a_snapshot_does_not_hide_what_is_still_owed_to_the_log() {
     assert!(!is_there(&again, "X"), "its ending was acknowledged");
 }
 
+/// A touch stands in a segment that is rewritten while the record that it extends is misread: what cannot be read was taken
+/// for a session that is gone, and the touch dropped.
+#[test]
+fn a_misread_record_does_not_lose_its_touch_to_compaction() {
+    let (vfs, clock) = fresh();
+    let store = options(&vfs, &clock).open(DIR).unwrap();
+    store.create("K", Write::new(vec![b'k'; 960]).idle(2 * HOUR)).unwrap();
+    roll(&store, &vfs, "long", 30 * DAY);
+    clock.advance(HOUR);
+    store.touch("K", 2 * HOUR).unwrap();
+    roll(&store, &vfs, "brief", 60 * SECOND);
+    clock.advance(120 * SECOND);
+    store.create("tick", Write::new("").idle(30 * DAY)).unwrap();
+    vfs.fail_named("00000001.seg", CallKind::Read, 1, Fault::FlipBit, Times::N(3));
+    maintain(&store);
+    assert!(vfs.struck().iter().any(|(kind, _, _)| *kind == CallKind::Read));
+    vfs.clear_faults();
+    assert!(is_there(&store, "K"));
+    store.flush().unwrap();
+    clock.advance(HOUR + 600 * SECOND);
+    assert!(is_there(&store, "K"));
+    let again = options(&vfs.fork(), &clock).open(DIR).unwrap();
+    assert!(is_there(&again, "K"), "it was used an hour ago, and that was logged and synced");
+}
+
 /// Sessions expire while the disk is so full that the log cannot be told the time. With room again it must be: else a clock
 /// that is set back finds them alive.
 #[test]

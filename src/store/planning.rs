@@ -11,7 +11,7 @@ use super::core::Core;
 use super::evidence::Evidence;
 use crate::compaction::Memory;
 use crate::compaction::fate::{Fate, Mine, fate};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::id::Digest;
 use crate::index::Place;
 use crate::log::record::{Record, Version, What};
@@ -112,7 +112,11 @@ impl Core {
             What::Touch { digest, base, deadline } => later.touches.push((spot, digest, base, deadline)),
             What::Revoke { .. } | What::Clear { .. } => later.sweeping.push((spot, record.ceiling())),
             What::Put(_) | What::Stub { .. } => {
-                let mine = self.mine(record, segment, spot.offset)?;
+                let mine = match self.mine(record, segment, spot.offset) {
+                    // What cannot be read supersedes nothing: evidence is kept.
+                    Err(Error::Corrupt(_)) => None,
+                    mine => mine?,
+                };
                 match fate(record, mine, now_ms) {
                     fate @ Fate::Move { deadline } => {
                         plan.folded.insert(record.lsn, deadline);
@@ -151,8 +155,13 @@ impl Core {
             }
             let what = What::Touch { digest: *digest, base: *base, deadline: *deadline };
             let record = Record { lsn: spot.lsn, what };
-            let mine = self.mine(&record, u32::MAX, 0)?;
-            plan.add(*spot, fate(&record, mine, now_ms));
+            let fate = match self.mine(&record, u32::MAX, 0) {
+                // Perhaps what it extends can be read another time: then the touch is needed.
+                Err(Error::Corrupt(_)) if !deadline.has_passed(now_ms) => Fate::Keep,
+                Err(Error::Corrupt(_)) => Fate::Drop,
+                mine => fate(&record, mine?, now_ms),
+            };
+            plan.add(*spot, fate);
         }
         Ok(())
     }
@@ -179,15 +188,10 @@ impl Core {
             let (lsn, birth, deadline) = (record.lsn, version.birth, version.deadline);
             return Ok(Some(Mine { lsn, birth, deadline, is_this: true, deadline_now: entry.deadline() }));
         }
-        let mine = self.find(digest, |found| {
+        self.find(digest, |found| {
             let (lsn, birth, deadline) = (found.lsn, found.version.birth, found.version.deadline);
             Ok(Mine { lsn, birth, deadline, is_this: false, deadline_now: found.entry.deadline() })
-        });
-        match mine {
-            // What cannot be read supersedes nothing and needs nothing folded: evidence is kept.
-            Err(crate::error::Error::Corrupt(_)) => Ok(None),
-            mine => mine,
-        }
+        })
     }
 }
 
