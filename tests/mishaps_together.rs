@@ -161,6 +161,36 @@ fn a_misread_record_does_not_lose_its_touch_to_compaction() {
     assert!(is_there(&again, "K"), "it was used an hour ago, and that was logged and synced");
 }
 
+/// A record too long for its hint to say how long is asked itself, at opening, and misread: no live bytes were counted, and
+/// the segment, good for nothing else, was removed with the session in it, which a touch had carried on.
+#[test]
+fn a_long_record_that_is_misread_at_opening_keeps_its_segment() {
+    let (vfs, clock) = fresh();
+    let store = options(&vfs, &clock).open(DIR).unwrap();
+    store.create("K", written(40_000).idle(600 * SECOND)).unwrap();
+    roll(&store, &vfs, "brief", 60 * SECOND);
+    clock.advance(300 * SECOND);
+    store.touch("K", 3 * HOUR).unwrap();
+    roll(&store, &vfs, "long", 30 * DAY);
+    store.create("last", Write::new("").idle(30 * DAY)).unwrap();
+    let mut opened = 0;
+    for nth in 1..30 {
+        let world = vfs.fork();
+        let clock = sessile::ManualClock::at_ms(1_000_000 + 300_000);
+        world.fail_named("00000001.seg", CallKind::Read, nth, Fault::FlipBit, Times::Once);
+        let Ok(store) = options(&world, &clock).open(DIR) else { continue };
+        opened += 1;
+        world.clear_faults();
+        for _ in 0..4 {
+            clock.advance(600 * SECOND);
+            maintain(&store);
+            store.set("tick", Write::new("").idle(30 * DAY)).unwrap();
+        }
+        assert!(matches!(store.get("K"), Ok(Some(_))), "after a misread in call {nth}: {:?}", store.get("K"));
+    }
+    assert!(opened > 3);
+}
+
 /// Sessions expire while the disk is so full that the log cannot be told the time. With room again it must be: else a clock
 /// that is set back finds them alive.
 #[test]

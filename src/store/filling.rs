@@ -58,6 +58,7 @@ pub(super) fn fill(
         now_ms: survey.clock_ms,
         latest: Deadline::at_ms(0),
         misplaced: None,
+        uncounted: false,
     };
     match survey.snapshot.take() {
         Some(snapshot) => {
@@ -73,7 +74,7 @@ pub(super) fn fill(
         }
         None => survey.judge(|alive| filling.alive(&alive)),
     }
-    let Filling { subjects, wheel, latest, misplaced, .. } = filling;
+    let Filling { subjects, wheel, latest, misplaced, uncounted, .. } = filling;
     if let Some(place) = misplaced {
         return Err(Error::corrupt(
             file_name(place.segment),
@@ -105,7 +106,7 @@ pub(super) fn fill(
         report,
         owed: Owed::default(),
         expired_unmarked: AtomicBool::new(false),
-        uncounted: AtomicBool::new(false),
+        uncounted: AtomicBool::new(uncounted),
         closed: AtomicBool::new(false),
         lock: Mutex::new(lock),
         holder: None,
@@ -122,6 +123,8 @@ struct Filling<'i> {
     latest: Deadline,
     /// A session that no segment has room for where it is said to be.
     misplaced: Option<Place>,
+    /// A record could not be asked how long it is.
+    uncounted: bool,
 }
 
 impl Filling<'_> {
@@ -142,9 +145,14 @@ impl Filling<'_> {
         alive.subject.into_iter().for_each(|subject| self.subjects.attach(subject, tag));
         if let Some(segment) = self.index.segments().get(alive.segment) {
             let span = match alive.span {
-                SPAN_UNKNOWN => {
-                    segment.version(place.byte(), &mut Vec::new()).map_or(0, |stored| stored.span)
-                }
+                SPAN_UNKNOWN => match segment.version(place.byte(), &mut Vec::new()) {
+                    Ok(stored) => stored.span,
+                    // At least what it takes: a segment without live bytes would be removed, and the session is in it.
+                    Err(_) => {
+                        self.uncounted = true;
+                        usize::try_from(segment.frame_bytes()).unwrap_or(usize::MAX)
+                    }
+                },
                 span => span as usize,
             };
             segment.gains(span);
