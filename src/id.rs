@@ -121,6 +121,11 @@ impl Digest {
         Self(digest)
     }
 
+    /// Whether it is one of [`of_tag`](Self::of_tag): of 2^64 true digests one looks like it.
+    pub fn is_of_tag(self) -> bool {
+        self == Self::of_tag(self.tag())
+    }
+
     /// The first 64 bits, big-endian, so that tags sort as digests do. Uniform, so it is its own hash.
     pub fn tag(self) -> u64 {
         let [a, b, c, d, e, f, g, h, ..] = self.0;

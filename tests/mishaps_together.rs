@@ -257,6 +257,45 @@ fn a_debt_is_not_paid_with_the_session_that_was_rotated_to_its_id_meanwhile() {
     assert!(!is_there(&again, "from"));
 }
 
+/// Logging out everywhere while compaction moves the session's record, which was misread: where it had gone was asked of the
+/// record, which is of no use to who does not know whose it is.
+#[test]
+fn a_misread_session_is_revoked_although_compaction_moves_it() {
+    let (sim, clock) = fresh();
+    let vfs = Interrupting::new(sim.clone());
+    let store = options_on(Arc::new(vfs.clone()), &clock).open(DIR).unwrap();
+    store.create("X", Write::new(vec![b'x'; 960]).idle(DAY).subject("alice")).unwrap();
+    roll(&store, &sim, "brief", 60 * SECOND);
+    clock.advance(120 * SECOND);
+    store.create("tick", Write::new("").idle(DAY)).unwrap();
+    let (entered, has_entered) = mpsc::channel();
+    let (appending, is_appending) = mpsc::channel();
+    let hooks = vfs.clone();
+    // Once the output is complete, the next sync is that of the frame that lists it; what follows moves the index.
+    vfs.before(Call::Rename, 1, move || {
+        let hooks_then = hooks.clone();
+        hooks.before(Call::SyncSegment, 1, move || {
+            hooks_then.before(Call::WriteSegment, 1, move || {
+                appending.send(()).unwrap();
+                std::thread::sleep(Duration::from_millis(200));
+            });
+            entered.send(()).unwrap();
+            is_appending.recv().unwrap();
+        });
+    });
+    let other = store.clone();
+    let compaction = std::thread::spawn(move || maintain(&other));
+    has_entered.recv().unwrap();
+    sim.fail_named("00000001.seg", CallKind::Read, 1, Fault::FlipBit, Times::Once);
+    let ended = store.destroy_subject("alice", None);
+    compaction.join().unwrap();
+    assert_eq!(ended.unwrap(), 1);
+    assert!(sim.struck().iter().any(|(kind, _, _)| *kind == CallKind::Read), "nothing was misread");
+    assert!(store.stats().compactions > 0);
+    sim.clear_faults();
+    assert!(!is_there(&store, "X"), "its user was logged out everywhere, durably");
+}
+
 /// The end of the log is read twice at an opening, and one reading lies. What the first showed and the second did not was left
 /// out without a word, an ending too; what the first did not show, and no mark stood behind, was taken for the end of the log.
 #[test]

@@ -147,6 +147,21 @@ impl Core {
         Ok(unreadable)
     }
 
+    /// Where a session is now of which only the tag is known, because its record could not be read. Moving a record leaves its
+    /// arming as it is.
+    pub fn seek_unread(&self, entry: Entry) -> Result<Sought<(Entry, usize)>> {
+        let mut entries = (0..).map_while(|nth| self.index.lookup(entry.tag(), nth));
+        let Some((entry, segment)) = entries.find(|(current, _)| current.arming() == entry.arming()) else {
+            return Ok(Sought::Absent);
+        };
+        let segment = segment.ok_or_else(|| self.lost_segment(entry.place()))?;
+        let span = segment.version(entry.place().byte(), &mut Vec::new()).map(|stored| stored.span);
+        Ok(match span {
+            Ok(span) => Sought::Found((entry, span), segment),
+            Err(error) => Sought::Unreadable { entry, segment, error },
+        })
+    }
+
     fn lost_segment(&self, place: Place) -> Error {
         Error::corrupt(
             crate::log::segment::file_name(place.segment),
