@@ -257,6 +257,26 @@ fn a_debt_is_not_paid_with_the_session_that_was_rotated_to_its_id_meanwhile() {
     assert!(!is_there(&again, "from"));
 }
 
+/// Logging out everywhere when nothing can be written, and one session's record is misread: the debt was noted for an id that
+/// nobody has, and paid.
+#[test]
+fn a_revocation_that_is_owed_for_a_misread_record_is_not_called_durable() {
+    let (vfs, clock) = fresh();
+    let set = |vfs: &SimVfs| options(vfs, &clock).segment_bytes(256 << 10).at_limit(AtLimit::Reject);
+    let store = set(&vfs).open(DIR).unwrap();
+    store.create("X", Write::new(vec![b'x'; 960]).idle(DAY).subject("alice")).unwrap();
+    out_of_room(&store, &vfs);
+    vfs.fail(CallKind::Read, 1, Fault::FlipBit, Times::Once);
+    assert!(store.destroy_subject("alice", None).is_err());
+    assert!(vfs.struck().iter().any(|(kind, _, _)| *kind == CallKind::Read));
+    vfs.clear_faults();
+    maintain(&store);
+    assert!(!is_there(&store, "X"));
+    let again = store.destroy_subject("alice", None);
+    let there = is_there(&set(&vfs.fork()).open(DIR).unwrap(), "X");
+    assert!(again.is_err() || !there, "{again:?}, and X is back");
+}
+
 /// Logging out everywhere while compaction moves the session's record, which was misread: where it had gone was asked of the
 /// record, which is of no use to who does not know whose it is.
 #[test]

@@ -147,7 +147,7 @@ impl Core {
         for doomed in &doomed {
             self.withdraw(doomed.digest, &doomed.old, now, false);
             if appended.is_err() {
-                self.owed.add(doomed.digest, doomed.birth, doomed.ceiling);
+                self.owed.add(doomed.digest, doomed.birth, doomed.ceiling, &doomed.old);
             }
         }
         self.counters.ended.fetch_add(ended, Ordering::Relaxed);

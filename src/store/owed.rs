@@ -7,35 +7,47 @@
 //! the log has caught up, no later touch of that session may pass for one that the log need not hear of.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::core::Core;
-use super::finding::Found;
+use super::finding::{Found, Old};
 use crate::error::{Error, Result};
 use crate::id::Digest;
+use crate::index::Place;
 use crate::log::record::{Ends, Record, What};
+use crate::log::segment::Segment;
 use crate::session::Deadline;
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicUsize, Ordering};
 
-/// What the log must still be told, by digest: the birth of the session and its ceiling. In the order of the
-/// digests, so that what is paid first does not depend on chance.
+/// What the log must still be told, by digest, in whose order it is paid, so that nothing depends on chance.
 #[derive(Default)]
 pub(crate) struct Owed {
     count: AtomicUsize,
-    endings: Mutex<BTreeMap<Digest, (u64, Deadline)>>,
+    endings: Mutex<BTreeMap<Digest, Debt>>,
     touch_count: AtomicUsize,
     touches: Mutex<BTreeSet<Digest>>,
 }
 
+/// An ending that the log does not know.
+#[derive(Debug, Clone)]
+struct Debt {
+    birth: u64,
+    ceiling: Deadline,
+    /// Where the record is, when it could not be read: only its tag is known, and a stub needs the whole digest.
+    unread: Option<(Place, Arc<Segment>)>,
+}
+
 impl Owed {
     /// A session has ended and the log does not know.
-    pub fn add(&self, digest: Digest, birth: u64, ceiling: Deadline) {
+    pub fn add(&self, digest: Digest, birth: u64, ceiling: Deadline, old: &Old) {
         if planted!(OwedEndingIsForgotten) {
             return;
         }
+        let unread = digest.is_of_tag().then(|| (old.entry.place(), Arc::clone(&old.segment)));
         let mut endings = self.endings.lock();
-        let owed = endings.entry(digest).or_insert((birth, ceiling));
-        owed.1 = owed.1.max(ceiling);
+        let owed = endings.entry(digest).or_insert(Debt { birth, ceiling, unread });
+        owed.ceiling = owed.ceiling.max(ceiling);
         self.count.store(endings.len(), Ordering::Release);
     }
 
@@ -44,7 +56,10 @@ impl Owed {
         if self.count.load(Ordering::Acquire) == 0 {
             return None;
         }
-        self.endings.lock().get(&digest).map(|(_, ceiling)| Ends { digest, ceiling: *ceiling })
+        let endings = self.endings.lock();
+        // One that could not be read may be this one.
+        let owed = [digest, Digest::of_tag(digest.tag())].into_iter().filter_map(|owed| endings.get(&owed));
+        owed.map(|debt| debt.ceiling).max().map(|ceiling| Ends { digest, ceiling })
     }
 
     /// Whether the log has been told everything.
@@ -62,6 +77,7 @@ impl Owed {
         if self.count.load(Ordering::Acquire) > 0 {
             let mut endings = self.endings.lock();
             endings.remove(&digest);
+            endings.remove(&Digest::of_tag(digest.tag()));
             self.count.store(endings.len(), Ordering::Release);
         }
     }
@@ -87,10 +103,19 @@ impl Owed {
         }
     }
 
-    fn all(&self) -> (Vec<(Digest, u64, Deadline)>, Vec<Digest>) {
+    fn all(&self) -> (Vec<(Digest, Debt)>, Vec<Digest>) {
         let endings = self.endings.lock();
-        let endings = endings.iter().map(|(digest, (birth, ceiling))| (*digest, *birth, *ceiling)).collect();
+        let endings = endings.iter().map(|(digest, debt)| (*digest, debt.clone())).collect();
         (endings, self.touches.lock().iter().copied().collect())
+    }
+}
+
+impl Debt {
+    /// Whose ending it is: by the record, if that was not read before; `None` while it cannot be.
+    fn digest(&self, known: Digest) -> Option<Digest> {
+        let Some((place, segment)) = &self.unread else { return Some(known) };
+        let mut buffer = Vec::new();
+        segment.version(place.byte(), &mut buffer).ok().map(|stored| stored.version.digest)
     }
 }
 
@@ -98,11 +123,14 @@ impl Core {
     /// Writes what is owed, as far as there is room; what comes to be owed meanwhile waits for the next time.
     pub fn pay(&self) -> Result<()> {
         let (endings, touches) = self.owed.all();
-        for (digest, birth, ceiling) in endings {
-            let _guard = self.locks.one(digest.tag());
+        for (known, debt) in endings {
+            let _guard = self.locks.one(known.tag());
+            // What still cannot be read stays owed.
+            let Some(digest) = debt.digest(known) else { continue };
             if self.owed.ends(digest).is_none() {
                 continue;
             }
+            let Debt { birth, ceiling, .. } = debt;
             let what = What::Stub { digest, birth, ceiling, ends: None };
             let now = self.watch.now();
             match self.appender()?.append(now.settled_ms, |lsn| Record { lsn, what }) {

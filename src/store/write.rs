@@ -350,7 +350,7 @@ impl Core {
         }
         if !planted!(EndingWaitsForTheDisk) {
             self.withdraw(digest, old, now, false);
-            self.owed.add(digest, birth, ceiling);
+            self.owed.add(digest, birth, ceiling, old);
         }
         count(&self.counters.ended);
         undurable(error)
