@@ -113,7 +113,9 @@ impl Core {
 
     /// By what memory knows: no second reading, which might find the record sound.
     fn doom_damaged(&self, digest: Digest, entry: Entry, segment: Arc<Segment>, now: Now) -> Doomed {
-        let ceiling = entry.deadline().max(segment.ceiling());
+        let slack_ms = self.slack_ms(u64::MAX);
+        let latest = Deadline::at_ms(entry.deadline().bits().saturating_add(slack_ms));
+        let ceiling = latest.max(segment.ceiling());
         let old = Old { entry, segment, span: 0, subject: None };
         self.uncounted.store(true, Ordering::Release);
         Doomed { digest, old, birth: 0, ceiling, over: Life::of(entry, now) == Life::Over }
@@ -200,7 +202,9 @@ impl Core {
         let all = self.locks.all();
         self.check_open()?;
         let now = self.look();
-        let ceiling = Deadline::at_ms(self.ceiling_ms.load(Ordering::Acquire));
+        // A touch that is under way may yet move a deadline in memory, and compaction fold it into a copy.
+        let slack_ms = self.slack_ms(u64::MAX);
+        let ceiling = Deadline::at_ms(self.ceiling_ms.load(Ordering::Acquire).saturating_add(slack_ms));
         let appended = appender.append(now.settled_ms, |lsn| Record { lsn, what: What::Clear { ceiling } });
         // Without room nothing has happened: what all has ended could not be told one by one later.
         if matches!(appended, Err(Error::Closed | Error::ReadOnly | Error::Full(_) | Error::Io { .. })) {
