@@ -98,7 +98,7 @@ impl Store {
         opening::open(directory, options).map(|held| Self { held })
     }
 
-    fn core(&self) -> &Arc<Core> {
+    pub(crate) fn core(&self) -> &Arc<Core> {
         &self.held.0
     }
 

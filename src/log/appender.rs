@@ -34,6 +34,11 @@ use crate::vfs;
 /// How many bits of an LSN count within one opening; the bits above are the opening's number.
 pub(crate) const LSN_BITS: u32 = 40;
 
+/// More than one append gives out: its own, a mark's, and that of an announcement.
+const LSNS_AT_ONCE: u64 = 8;
+/// What no record may use, so that a store in which nothing more can be written can be looked after and closed.
+const LSNS_FOR_UPKEEP: u64 = 1 << 20;
+
 /// The last LSN before an opening's first.
 pub(crate) fn lsn_before(opening: u64) -> u64 {
     opening << LSN_BITS
@@ -119,6 +124,7 @@ impl Appender {
         build: impl Fn(u64) -> Record<'r>,
     ) -> Result<Placed> {
         let mut tail = self.tail.lock();
+        self.check_lsns(&tail, LSNS_FOR_UPKEEP)?;
         let placed = self.put(&mut tail, clock_ms, reach, &|out, salt, offset, lsn| {
             build(lsn).encode(out, salt, offset);
         })?;
@@ -246,6 +252,7 @@ impl Appender {
         if tail.closed {
             return Err(Error::Closed);
         }
+        self.check_lsns(tail, LSNS_AT_ONCE)?;
         let known = Reached { lsn: self.commit.durable_lsn(), clock_ms };
         let mut staged = tail.stage(known, encode);
         if !staged.fits(tail, Reach::Ordinary) {
@@ -275,6 +282,15 @@ impl Appender {
         Ok(Placed { lsn: staged.lsn, offset: staged.offset, span, segment: Arc::clone(&tail.segment) })
     }
 
+    /// The LSNs above this opening's belong to the next one: what was written with one of them would outrank what comes
+    /// after it.
+    fn check_lsns(&self, tail: &Tail, ahead: u64) -> Result<()> {
+        if tail.next_lsn.saturating_add(ahead) >> LSN_BITS == self.opening {
+            return Ok(());
+        }
+        Err(Error::invalid("this opening of the store has used up its LSNs; close it and open it again"))
+    }
+
     /// Syncs whatever has been appended: first the segments that are full, then the tail, then the root.
     fn sync_files(&self) -> Result<Reached> {
         let mut tail = self.tail.lock();
@@ -292,5 +308,34 @@ impl Appender {
             self.root.set(self.opening, segment.number, reached.lsn)?;
         }
         Ok(reached)
+    }
+}
+
+#[cfg(all(test, feature = "simulation"))]
+mod tests {
+    use super::*;
+    use crate::vfs::SimVfs;
+    use crate::{ManualClock, Options, Write};
+
+    /// Some months of a hundred thousand records a second.
+    #[test]
+    fn an_opening_gives_out_no_lsn_of_the_next_one() {
+        let (vfs, clock) = (SimVfs::new(), ManualClock::at_ms(1_000_000));
+        let options = || {
+            Options::new().vfs(Arc::new(vfs.clone())).clock(Arc::new(clock.clone())).manual_maintenance(true)
+        };
+        let store = options().open("/store").unwrap();
+        let appender = store.core().appender().unwrap();
+        appender.tail.lock().next_lsn = lsn_before(appender.opening() + 1) - LSNS_FOR_UPKEEP - 20;
+        let written = (0..100).filter(|n| store.create(format!("{n}"), Write::new("x")).is_ok()).count();
+        assert!((1..20).contains(&written), "{written}");
+        assert!(appender.appended_lsn() <= lsn_before(appender.opening() + 1));
+        store.close().unwrap();
+        drop(store);
+        let store = options().open("/store").unwrap();
+        assert_eq!(store.len(), written as u64);
+        assert!(store.destroy("0").unwrap());
+        drop(store);
+        assert!(options().open("/store").unwrap().get("0").unwrap().is_none());
     }
 }
