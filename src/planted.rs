@@ -138,7 +138,8 @@ mod chosen {
 
         /// The newest record of a revoked session leaves no stub: only the revocation stays.
         RevocationForgets: 5, "revocation-forgets";
-        /// A revocation is judged against every version, so an older anonymous one is left as the newest.
+        /// A revocation is judged against every version, so an older anonymous one is left as the newest; nor does a version
+        /// that becomes somebody's say that it ends the anonymous one.
         RevocationOfAnyVersion: 5;
         /// A rotate goes when the session that it made has moved on, and with it the end of the old id.
         RotateGoesWithOneEffect: 5, "rotate-one-effect";
@@ -213,6 +214,8 @@ mod chosen {
         SalvageForgetsItsVerdict: 12;
         /// Marks do not repeat the endings, and say nothing of it.
         EndingsStandOnce: 12;
+        /// A version that ends sooner, or is somebody else's, does not say that it ends those before it.
+        NarrowingEndsNothing: 12;
 
         /// Ordinary records use up what a segment has in reserve for endings.
         EndingsHaveNoReserve: 13;

@@ -53,8 +53,10 @@ impl Before {
     /// says, and damage take just this record away, nothing else would keep the older ones from being shown: so it says that
     /// they have ended, and the next mark repeats it as it repeats every ending (rule 12).
     fn narrowed(&self, digest: Digest, terms: &Terms, subject: Option<Digest>) -> Option<Ends> {
-        let narrower = terms.deadline < self.old.entry.deadline() || subject != self.old.subject;
-        narrower.then_some(Ends { digest, ceiling: self.ceiling })
+        let anothers = subject != self.old.subject && !planted!(RevocationOfAnyVersion);
+        let narrower = terms.deadline < self.old.entry.deadline() || anothers;
+        let ceiling = planted!(StubGoesByItsDeadline, terms.ceiling, self.ceiling);
+        (narrower && !planted!(NarrowingEndsNothing)).then_some(Ends { digest, ceiling })
     }
 }
 

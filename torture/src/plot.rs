@@ -9,8 +9,10 @@ use crate::script::{Act, Say, Whose};
 
 const MINUTE: u64 = 60_000;
 const DAY: u64 = 24 * 60 * MINUTE;
-/// Bytes of data of which eleven fill a segment.
-const LARGE: u32 = 6_000;
+/// Bytes of data of which ten are more than the first segment of an opening takes, and five more than any later one.
+const LARGE: u32 = 13_000;
+/// How many plots there are.
+const PLOTS: u64 = 8;
 /// Ids that fill a segment.
 const FILL: u8 = 11;
 
@@ -19,13 +21,15 @@ pub(crate) fn plot(dice: &mut Dice, ids: u8) -> Vec<Act> {
     let first = dice.below(u64::from(ids)) as u8;
     let mut plot = Plot { first, ids, acts: Vec::new() };
     let subject = dice.below(3) as u8;
-    match dice.below(6) {
+    match dice.below(PLOTS) {
         0 => plot.shortened(false),
         1 => plot.shortened(true),
         2 => plot.created_anew(),
         3 => plot.revoked(subject),
         4 => plot.rotated(),
-        _ => plot.touched(),
+        5 => plot.touched(),
+        6 => plot.buried(),
+        _ => plot.hers_and_revoked(subject, dice.one_in(2)),
     }
     plot.acts
 }
@@ -78,6 +82,17 @@ impl Plot {
         self.later(5 * MINUTE);
     }
 
+    /// The end of a session stands among nothing but garbage.
+    fn buried(&mut self) {
+        self.set(0, 10 * DAY, Whose::Nobody);
+        self.fill(0);
+        self.fill(1);
+        self.acts.push(Act::Destroy(self.id(0)));
+        self.fill(1);
+        self.fill(1);
+        self.later(MINUTE);
+    }
+
     /// The id of a destroyed session begins anew and ends soon, and its second life leaves nothing behind.
     fn created_anew(&mut self) {
         self.set(0, 10 * DAY, Whose::Nobody);
@@ -100,6 +115,19 @@ impl Plot {
         self.fill(1);
         self.fill(1);
         self.later(8 * MINUTE);
+    }
+
+    /// A session becomes somebody's, and ends with all of his.
+    fn hers_and_revoked(&mut self, subject: u8, rewritten: bool) {
+        self.set(0, 10 * DAY, Whose::Nobody);
+        self.fill(0);
+        self.set(0, 10 * DAY, Whose::Of(subject));
+        self.acts.push(Act::Revoke(subject, None));
+        if rewritten {
+            self.fill(1);
+            self.fill(1);
+            self.later(MINUTE);
+        }
     }
 
     /// A session gets another id, and is written anew under that.
