@@ -93,3 +93,35 @@ fn a_store_whose_sessions_have_all_expired_has_room() {
     let made = store.create("new", "x");
     assert!(made.is_ok(), "{made:?}; maintain says {said:?}; {}", state(&store));
 }
+
+/// At its limit the store's process dies again and again, and each opening begins a segment, whatever the limit says. Those
+/// took the room that compaction needs: endings found no room, and maintenance gave nothing back.
+#[test]
+fn dying_at_the_disk_limit_again_and_again_leaves_room_to_compact() {
+    let (mut vfs, clock) = fresh();
+    let reopen = |vfs: &SimVfs| options(vfs, &clock).at_limit(AtLimit::Reject).open(DIR).unwrap();
+    let store = reopen(&vfs);
+    let mut count = 0;
+    while store.create(format!("{count}"), written(400)).is_ok() {
+        count += 1;
+    }
+    for _ in 0..8 {
+        vfs = vfs.fork();
+        let store = reopen(&vfs);
+        // A little is done each time.
+        let _ = store.create("one more", written(400));
+        let _ = store.destroy("one more");
+    }
+    vfs = vfs.fork();
+    let store = reopen(&vfs);
+    assert!(store.stats().disk_bytes > 2 << 20, "beyond the limit, or nothing was tried: {}", state(&store));
+    let failed = (0..count).filter(|n| store.destroy(format!("{n}")).is_err()).count();
+    clock.advance(Duration::from_secs(1));
+    let said = store.maintain(Duration::from_secs(60));
+    let made = (0..2_000).filter(|n| store.create(format!("new{n}"), written(400)).is_ok()).count();
+    assert!(
+        failed == 0 && said.is_ok() && made == 2_000 && store.stats().disk_bytes <= 2 << 20,
+        "{failed} endings failed, {made} creates of 2000, maintain says {said:?}; {}",
+        state(&store)
+    );
+}

@@ -5,7 +5,8 @@
 //!    allocated, synced and renamed, and the directory synced, before anything refers to it (rule 9).
 //! 2. Blocks are allocated before the first frame, so a full disk is met here and not inside a record (rule 13).
 //! 3. Below the limit ordinary records leave room for a segment of endings, and both for an output of compaction and its
-//!    footer, which may be a little larger than what it was made from; a file of a segment's size, the reserve, holds
+//!    footer, which may be a little larger than what it was made from, and which has its room also where openings, each of
+//!    which begins a segment, have gone beyond the limit; a file of a segment's size, the reserve, holds
 //!    blocks that only compaction may have when the disk itself is full (rule 13).
 
 use std::path::PathBuf;
@@ -41,6 +42,8 @@ pub(crate) struct Files {
     segment_bytes: u64,
     disk_bytes_max: u64,
     disk_bytes: AtomicU64,
+    /// What was in use when the opening had begun its first segment, which the limit does not forbid.
+    opened_bytes: AtomicU64,
     next_number: AtomicU32,
     reserved: Mutex<bool>,
 }
@@ -64,6 +67,7 @@ impl Files {
             segment_bytes: limits.0,
             disk_bytes_max: limits.1,
             disk_bytes: AtomicU64::new(in_use.0),
+            opened_bytes: AtomicU64::new(0),
             next_number: AtomicU32::new(in_use.1),
             reserved: Mutex::new(false),
         }
@@ -127,7 +131,7 @@ impl Files {
             Use::Compaction | Use::Opening => 0,
         };
         let would_use = self.disk_bytes().saturating_add(capacity).saturating_add(kept_free);
-        if would_use > self.disk_bytes_max && purpose != Use::Opening {
+        if would_use > self.limit_of(purpose) {
             return Err(Error::Full(Full::DiskBytes));
         }
         let tmp = self.directory.join(format!("{number:08}.tmp"));
@@ -144,8 +148,25 @@ impl Files {
             let _ = self.vfs.remove(&tmp);
             return Err(failed(error));
         }
-        self.disk_bytes.fetch_add(capacity, Ordering::Relaxed);
+        let before = self.disk_bytes.fetch_add(capacity, Ordering::Relaxed);
+        if purpose == Use::Opening {
+            self.opened_bytes.store(before.saturating_add(capacity), Ordering::Relaxed);
+        }
         Ok(file)
+    }
+
+    /// The most that may be in use behind a file for this. Openings begin a segment each, at the limit too, and a process
+    /// that dies there again and again leaves one behind each time: then compaction, which alone leads back below the limit,
+    /// has as much room beyond what the opening has found.
+    fn limit_of(&self, purpose: Use) -> u64 {
+        let opened_bytes = self.opened_bytes.load(Ordering::Relaxed);
+        match purpose {
+            Use::Log | Use::Ending => self.disk_bytes_max,
+            Use::Compaction => {
+                self.disk_bytes_max.max(opened_bytes.saturating_add(self.segment_bytes * 3 / 2))
+            }
+            Use::Opening => u64::MAX,
+        }
     }
 
     /// Sees to it that the reserve is there. Best effort: where there is no room for it, there is none.
