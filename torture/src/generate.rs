@@ -5,7 +5,7 @@
 use sessile::vfs::{CallKind, CrashPolicy, Fault, Times};
 
 use crate::dice::Dice;
-use crate::plot;
+use crate::plot::{self, Short};
 use crate::script::{
     Act, Crash, Cycle, Failure, Harm, HarmKind, Life, Moment, Pause, Say, Setup, Step, Whose,
 };
@@ -15,6 +15,8 @@ const SECOND: u64 = 1_000;
 const MINUTE: u64 = 60 * SECOND;
 const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
+/// A limit that a plot fills, and that five segments of openings go beyond.
+const DISK_BYTES_MAX: u64 = 640 << 10;
 const YEAR: u64 = 365 * DAY;
 
 /// The life that a seed stands for.
@@ -30,6 +32,8 @@ pub fn life(seed: u64, settings: &Settings) -> Life {
         erase_ms: dice.pick(&[DAY, DAY, HOUR, MINUTE]),
         sessions_max: (!cfg!(torture_scheduled) && settings.allows(Switch::Limits) && dice.one_in(8))
             .then(|| 10 + dice.below(8)),
+        disk_bytes_max: (!cfg!(torture_scheduled) && settings.allows(Switch::Limits) && dice.one_in(10))
+            .then_some(DISK_BYTES_MAX),
     };
     let mut world = World {
         settings,
@@ -69,8 +73,14 @@ impl World<'_> {
             let meanwhile = self.meanwhile(&act);
             steps.push(Step { act, meanwhile });
         }
-        if self.dice.one_in(6) {
-            let plot = plot::plot(&mut self.dice, self.setup.ids);
+        let limited = self.full_disk || self.setup.disk_bytes_max.is_some();
+        if self.dice.one_in(if limited { 3 } else { 6 }) {
+            let short = match self.setup.disk_bytes_max {
+                _ if self.dice.one_in(2) => None,
+                Some(_) => Some(Short::OfLimit),
+                None => self.full_disk.then_some(Short::OfDisk),
+            };
+            let plot = plot::plot(&mut self.dice, self.setup.ids, short);
             // A plot needs its time and its ids for itself; the steps that are left come after it.
             steps.drain(..plot.len().min(count - 20));
             steps.splice(0..0, plot.into_iter().map(|act| Step { act, meanwhile: Vec::new() }));

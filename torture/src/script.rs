@@ -238,6 +238,8 @@ pub struct Setup {
     pub erase_ms: u64,
     /// `Options::sessions_max`, with eviction.
     pub sessions_max: Option<u64>,
+    /// `Options::disk_bytes_max`, with eviction.
+    pub disk_bytes_max: Option<u64>,
 }
 
 /// The life of one store, through many crashes.

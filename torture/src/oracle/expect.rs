@@ -6,6 +6,9 @@
 use super::judge::Now;
 use super::{Known, Level, Oracle, Seen, State};
 
+/// What a record has beside its data, at most.
+const RECORD_BYTES: u64 = 128;
+
 /// How the store answered, as far as it matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
@@ -95,6 +98,14 @@ impl Oracle {
             }
         }
         current
+    }
+
+    /// The most bytes that the records of all sessions can have.
+    #[must_use]
+    pub fn bytes_at_most(&self) -> u64 {
+        let of =
+            |id| self.current(id).iter().flatten().map(|known| u64::from(known.bytes) + RECORD_BYTES).max();
+        (0..self.id_count()).filter_map(of).sum()
     }
 
     /// Which lives the session of an id may be in, and whether there may be none.

@@ -262,7 +262,7 @@ impl Oracle {
         let known = self.ids[id].states.iter().filter_map(|s| s.known).find(of);
         let state = |known: Known| State { op: 0, known: Some(known.as_seen(seen)) };
         let mut older = self.older(id, must, serial);
-        older.retain(|_, older| older.created_ms == seen.created_ms);
+        older.retain(|_, older| older.loose || older.created_ms == seen.created_ms);
         History { states: known.map(state).into_iter().collect(), older }
     }
 
@@ -318,10 +318,13 @@ impl Oracle {
                 && !ended(first)
             {
                 let (latest, _) = self.bounds(id, serial, must);
-                let of = |known: &Known| known.serial == serial;
-                let known = self.ids[id].states.iter().filter_map(|s| s.known).find(of);
-                older
-                    .extend(known.map(|known| (serial, Known { deadline_ms: latest, early_ms: 0, ..known })));
+                let states = self.ids[id].states.iter().filter_map(|s| s.known);
+                let mut of = states.filter(|known| known.serial == serial);
+                if let Some(known) = of.next() {
+                    // Where an eviction before it was doubtful, it may have begun anew or carried on.
+                    let loose = known.loose || of.any(|other| !known.is_alike(&other));
+                    older.insert(serial, Known { deadline_ms: latest, early_ms: 0, loose, ..known });
+                }
             }
         }
         self.narrow(id, must, &mut older);

@@ -83,6 +83,13 @@ impl Known {
             .then(|| format!("its subject is {:?} and not {:?}", seen.subject, self.subject))
     }
 
+    /// Whether all that a version is told by is the same, but for its deadline.
+    #[must_use]
+    pub fn is_alike(&self, other: &Self) -> bool {
+        let told = |known: &Self| (known.created_ms, known.idle_ms, known.absolute_ms, known.subject);
+        told(self) == told(other)
+    }
+
     /// The same, as it was found.
     #[must_use]
     pub fn as_seen(&self, seen: &Seen) -> Self {

@@ -3,9 +3,9 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use sessile::{Durability, Error, Subject, Touched, Version, Write};
+use sessile::{Durability, Error, Full, Subject, Touched, Version, Write};
 
-use super::stage::{Stage, Stop, id_name, is_crash, locked, subject_name};
+use super::stage::{ENDING_BYTES, RESERVE_BYTES, Stage, Stop, id_name, is_crash, locked, subject_name};
 use crate::oracle::{Answer, Call, Kind, Known, Level, Now, payload};
 use crate::script::{Act, Say, Whose};
 
@@ -83,6 +83,11 @@ impl Stage {
         };
         let done = call(&id_name(id), to_write(say, issued.tag));
         let before = self.after_eviction(evictions, &done)?.unwrap_or(before);
+        let granted = self.is_granted(say.bytes);
+        if granted && matches!(done, Err(Error::Full(Full::DiskBytes))) {
+            let bytes = self.oracle().bytes_at_most();
+            return Err(format!("{act:?} found no room, and there are {bytes} bytes of data to keep").into());
+        }
         self.written(issued, id, &before, done, level(say.synced), now)
     }
 
@@ -202,6 +207,7 @@ impl Stage {
             let mut oracle = self.oracle();
             (oracle.current(id), oracle.end(act, id, now))
         };
+        let has_room = self.spend(ENDING_BYTES);
         let done = end(&id_name(id));
         let before = self.after_eviction(evictions, &done)?.unwrap_or(before);
         let answer = match done {
@@ -222,6 +228,9 @@ impl Stage {
                     oracle.all_synced(call, id);
                 }
             }
+            Answer::Trouble { in_memory: true } if has_room && !self.failing.load(Ordering::Relaxed) => {
+                return Err(format!("{act:?} found no room, and endings have a reserve").into());
+            }
             Answer::Trouble { in_memory: true } => oracle.returned(call, Some(Level::Memory)),
             _ => {
                 oracle.returned(call, Some(Level::Perhaps));
@@ -240,6 +249,8 @@ impl Stage {
             (oracle.current(from), oracle.current(to), oracle.rotate(act, from, to, say, now))
         };
         let write = say.map(|say| to_write(say, call.tag));
+        // Of how many bytes a record is that keeps its data, nobody asks.
+        self.spend(say.map_or(RESERVE_BYTES, |say| u64::from(say.bytes)) + ENDING_BYTES);
         let done = self.store.rotate(id_name(from), id_name(to), write);
         let before = self.after_eviction(evictions, &done)?.unwrap_or(before);
         let answer = match &done {
@@ -293,6 +304,7 @@ impl Stage {
         };
         let kept = keep.map(id_name);
         let kept = kept.as_ref().map(|id| id.as_bytes());
+        self.spend(ENDING_BYTES);
         let done = self.store.destroy_subject(subject_name(subject), kept);
         if let Some(ended) = self.settle(call, done, Level::Synced)?
             && !(least..=most).contains(&ended)
@@ -305,6 +317,7 @@ impl Stage {
 
     pub(super) fn clear(&self, act: Act) -> Result<(), Stop> {
         let call = self.oracle().clear(act);
+        self.spend(ENDING_BYTES);
         let done = self.store.clear();
         self.settle(call, done, Level::Synced).map(|_| ())
     }

@@ -45,6 +45,12 @@ impl Stage {
     }
 
     pub(super) fn maintain(&self, act: Act) -> Result<(), Stop> {
+        let maintained = self.maintain_whole(act);
+        self.is_maintained();
+        maintained
+    }
+
+    fn maintain_whole(&self, act: Act) -> Result<(), Stop> {
         let now = self.now()?;
         let call = self.oracle().other(act);
         let mut expired = 0;

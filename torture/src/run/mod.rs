@@ -88,6 +88,10 @@ fn options(setup: &Setup, clocks: &Clocks) -> Options {
         // Of several actors at once, nobody can say whose session an eviction met.
         .at_limit(if cfg!(torture_scheduled) { AtLimit::Reject } else { AtLimit::EvictAnonymous })
         .close_budget(Duration::from_secs(3600));
+    let options = match setup.disk_bytes_max {
+        Some(bytes) => options.disk_bytes_max(bytes),
+        None => options,
+    };
     let options = match setup.sessions_max {
         Some(sessions) => options.sessions_max(sessions),
         None => options,
@@ -196,6 +200,7 @@ impl Living {
                 self.shared.sim.set_capacity(used);
                 self.troubled = true;
                 stage.stressed.store(true, Ordering::Relaxed);
+                stage.short.store(true, Ordering::Relaxed);
                 count(
                     &mut self.tally().faults,
                     if room.is_some() { "disk filled up" } else { "disk given room" }.into(),

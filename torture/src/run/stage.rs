@@ -13,6 +13,13 @@ use crate::oracle::{Answer, Kind, Level, Now, Oracle};
 use crate::report::Tally;
 use crate::script::{Act, Setup};
 
+/// What endings have in reserve in the smallest segment, at least: half of a sixteenth, less the frames of the roster.
+pub(super) const RESERVE_BYTES: u64 = 1_000;
+/// What a store at its limit must take after maintenance: more than a segment.
+const GRANTED_BYTES: u64 = 70_000;
+/// What an ending takes of it at most, with the mark before it.
+pub(super) const ENDING_BYTES: u64 = 250;
+
 /// Why an operation did not go on.
 #[derive(Debug)]
 pub enum Stop {
@@ -42,6 +49,12 @@ pub struct Stage {
     pub stressed: AtomicBool,
     /// Calls may fail. A full disk alone latches nothing.
     pub failing: AtomicBool,
+    /// Somebody else has taken the disk's room.
+    pub short: AtomicBool,
+    /// What may have drawn on the reserve of endings since.
+    spent: AtomicU64,
+    /// Bytes that must find room behind what maintenance has left.
+    granted: AtomicU64,
     /// The clocks have done nothing but run since an operator confirmed them.
     pub plain_clock: AtomicBool,
     /// Somebody else on the stage was wronged.
@@ -97,8 +110,13 @@ impl Stage {
             oracle: Arc::clone(&shared.oracle),
             belief: Arc::clone(&shared.belief),
             tally: Arc::clone(&shared.tally),
-            stressed: AtomicBool::new(shared.setup.sessions_max.is_some()),
+            stressed: AtomicBool::new(
+                shared.setup.sessions_max.is_some() || shared.setup.disk_bytes_max.is_some(),
+            ),
             failing: AtomicBool::new(false),
+            short: AtomicBool::new(false),
+            spent: AtomicU64::new(0),
+            granted: AtomicU64::new(0),
             plain_clock: AtomicBool::new(false),
             wronged: Mutex::new(None),
             settled_ms: AtomicU64::new(0),
@@ -166,6 +184,34 @@ impl Stage {
             }
             error => Err(format!("an operation failed with no reason to: {error} ({error:?})").into()),
         }
+    }
+
+    /// An operation may draw on what endings have in reserve. Whether there must be room for it if it is an ending: nothing
+    /// but room was ever short, and what came before it cannot have used up the reserve.
+    pub(super) fn spend(&self, bytes: u64) -> bool {
+        if !self.short.load(Ordering::Relaxed) {
+            return self.setup.disk_bytes_max.is_none();
+        }
+        let spent = self.spent.fetch_add(bytes, Ordering::Relaxed);
+        self.setup.disk_bytes_max.is_none()
+            && !self.failing.load(Ordering::Relaxed)
+            && spent + bytes <= RESERVE_BYTES
+    }
+
+    /// Maintenance has done what there was to do.
+    pub(super) fn is_maintained(&self) {
+        self.granted.store(GRANTED_BYTES, Ordering::Relaxed);
+    }
+
+    /// Whether a write of so many bytes must find room: nobody but the store takes any, most of what it may take holds
+    /// nothing that anybody needs, and maintenance has had its turn.
+    pub(super) fn is_granted(&self, bytes: u32) -> bool {
+        let taken = self.short.load(Ordering::Relaxed) || self.failing.load(Ordering::Relaxed);
+        let bytes = u64::from(bytes) + ENDING_BYTES;
+        let left = self.granted.load(Ordering::Relaxed).saturating_sub(bytes);
+        self.granted.store(left, Ordering::Relaxed);
+        let least = |limit: u64| self.oracle().bytes_at_most() <= limit / 3;
+        left > 0 && !taken && self.setup.disk_bytes_max.is_some_and(least)
     }
 
     /// Another actor does something in the middle of an operation.
