@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use sessile::Plant;
-use torture::{Settings, run_seed};
+use torture::{Settings, Switch, run_seed};
 
 /// The seed of the first life.
 const FIRST: u64 = 1;
@@ -92,16 +92,28 @@ const BREAKS: [&str; 7] = [
     "rotate-one-effect",
 ];
 
-fn settings() -> Settings {
-    Settings { shrink: false, ..Settings::default() }
+/// Faults that only several actors at once can meet: every life is lived under the scheduler.
+const CONCURRENT: &[Plant] = &[Plant::WritersOfOneIdRace, Plant::CompactsPastWritersInFlight];
+
+fn settings(plant: Plant) -> Settings {
+    let settings = Settings { shrink: false, scheduled_one_in: 1, ..Settings::default() };
+    if CONCURRENT.contains(&plant) { settings } else { settings.without(Switch::Schedules) }
+}
+
+/// Puts a fault in force, or none, in both engines.
+fn put(plant: Option<Plant>) {
+    use sessile_planted_schedules::Plant as There;
+    sessile::plant(plant);
+    let there = |plant: Plant| There::ALL.iter().copied().find(|there| there.name() == plant.name());
+    sessile_planted_schedules::plant(plant.and_then(there));
 }
 
 /// Puts a fault in force for as long as `hunted` runs.
 fn with<T>(plant: Plant, hunted: impl FnOnce() -> T) -> T {
     let _one = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-    sessile::plant(Some(plant));
+    put(Some(plant));
     let found = hunted();
-    sessile::plant(None);
+    put(None);
     found
 }
 
@@ -124,7 +136,7 @@ fn every_rule_and_every_break_of_the_model_has_its_fault() {
 
 /// The first life from which on nothing but the fault explains what is found.
 fn found(plant: Plant, lives_max: u64) -> Option<(u64, String)> {
-    let violation = |seed| run_seed(seed, &settings()).violation;
+    let violation = |seed| run_seed(seed, &settings(plant)).violation;
     (FIRST..FIRST + lives_max).find_map(|seed| {
         let found = with(plant, || violation(seed))?;
         let _one = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);

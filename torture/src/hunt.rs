@@ -12,7 +12,7 @@ use crate::report::{Outcome, Report, Tally, Violation};
 use crate::run::run_life;
 use crate::script::{Life, told};
 use crate::settings::Settings;
-#[cfg(not(any(torture_scheduled, torture_planted)))]
+#[cfg(not(torture_scheduled))]
 use crate::settings::Switch;
 use crate::shrink::shrink;
 
@@ -28,7 +28,7 @@ pub enum Limit {
 /// Lives the life of one seed.
 #[must_use]
 pub fn run_seed(seed: u64, settings: &Settings) -> Outcome {
-    #[cfg(not(any(torture_scheduled, torture_planted)))]
+    #[cfg(not(torture_scheduled))]
     if settings.allows(Switch::Schedules) && (seed + 1).is_multiple_of(settings.scheduled_one_in.max(1)) {
         return crate::scheduled::run_seed(seed, settings);
     }
@@ -44,14 +44,9 @@ pub fn run_seed(seed: u64, settings: &Settings) -> Outcome {
     outcome
 }
 
-/// Lives a life under the scheduler that its seed drives: at random, or with few switches at moments that matter.
+/// Lives a life under the scheduler that its seed drives.
 #[cfg(torture_scheduled)]
 fn lived(life: &Life) -> Outcome {
-    use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler};
-    let scheduler: Box<dyn Scheduler + Send> = match crate::dice::mix(life.seed) % 3 {
-        0 => Box::new(RandomScheduler::new_from_seed(life.seed, 1)),
-        depth => Box::new(PctScheduler::new_from_seed(life.seed, 4 * depth as usize, 1)),
-    };
     let mut config = shuttle::Config::new();
     config.stack_size = 1 << 20;
     config.max_steps = shuttle::MaxSteps::None;
@@ -59,7 +54,8 @@ fn lived(life: &Life) -> Outcome {
     config.silence_warnings = true;
     let come_to = std::sync::Arc::new(Mutex::new(None));
     let (into, life) = (std::sync::Arc::clone(&come_to), life.clone());
-    shuttle::Runner::new(scheduler, config).run(move || *into.lock().unwrap() = Some(run_life(&life)));
+    shuttle::Runner::new(crate::turns::Turns::of(life.seed), config)
+        .run(move || *into.lock().unwrap() = Some(run_life(&life)));
     let outcome = come_to.lock().unwrap().take();
     outcome.expect("an execution ends with its body")
 }

@@ -25,11 +25,13 @@ pub mod oracle;
 mod plot;
 mod report;
 mod run;
-#[cfg(not(any(torture_scheduled, torture_planted)))]
+#[cfg(not(torture_scheduled))]
 mod scheduled;
 pub mod script;
 pub mod settings;
 mod shrink;
+#[cfg(torture_scheduled)]
+mod turns;
 
 pub use hunt::{Limit, hunt, run_seed};
 pub use report::{Outcome, Report, Tally, Violation};
