@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use sessile::vfs::{CrashPolicy, SimVfs, Vfs};
-use sessile::{Error, Recovery, Store};
+use sessile::{Damage, Error, Recovery, Store};
 
 use super::stage::{Stage, locked};
 use super::{DIRECTORY, Living, Seen, look, options};
@@ -26,6 +26,23 @@ struct Place {
     to: u64,
 }
 
+impl Place {
+    fn is_named_by(&self, damage: &Damage) -> Result<(), String> {
+        if damage.file == self.file && damage.offset <= self.to {
+            return Ok(());
+        }
+        Err(format!(
+            "Strict names {} at {}, and the damage is in {} from {} to {}",
+            damage.file, damage.offset, self.file, self.from, self.to
+        ))
+    }
+
+    /// Whether the damaged file is one of the store's, and neither missing nor put aside.
+    fn is_in_use(&self, machine: &SimVfs) -> bool {
+        machine.read_file(&Path::new(DIRECTORY).join(&self.file)).is_ok()
+    }
+}
+
 impl Living {
     /// Damages a copy of the machine, which stands behind a recovery that was just checked.
     pub(super) fn harm(&self, stage: &Stage, harm: Harm, seen: &mut Seen) -> Result<(), String> {
@@ -38,14 +55,9 @@ impl Living {
                 count(&mut self.tally().damage, format!("{what} {told}"));
             }
             Err(Error::Corrupt(damage)) => {
-                if damage.file != place.file || damage.offset > place.to {
-                    return Err(format!(
-                        "Strict names {} at {}, and the damage is in {} from {} to {}",
-                        damage.file, damage.offset, place.file, place.from, place.to
-                    ));
-                }
+                place.is_named_by(&damage)?;
                 count(&mut self.tally().damage, format!("{what} refused"));
-                self.salvage(stage, machine, harm, seen)?;
+                self.salvage(stage, machine, (harm, &place), seen)?;
             }
             Err(error) => return Err(format!("damage in {} is met with {error:?}", place.file)),
         }
@@ -78,7 +90,13 @@ impl Living {
     }
 
     /// Salvage opens, reports, and shows nothing that may have ended; and what it decides stays decided.
-    fn salvage(&self, stage: &Stage, mut machine: SimVfs, harm: Harm, seen: &mut Seen) -> Result<(), String> {
+    fn salvage(
+        &self,
+        stage: &Stage,
+        mut machine: SimVfs,
+        (harm, place): (Harm, &Place),
+        seen: &mut Seen,
+    ) -> Result<(), String> {
         if let Some(nth) = harm.crash {
             machine.crash_at_call(nth);
             let opened = self.open_with(&machine, Recovery::Salvage);
@@ -107,8 +125,13 @@ impl Living {
         }
         drop(store);
         let store = match self.open_with(&machine, Recovery::Strict) {
-            // Holes stay where they are: without a snapshot the log is read, and they are met again.
-            Err(Error::Corrupt(_)) if unclean => self.open_with(&machine, Recovery::Salvage),
+            // The rest of the segment is in use, so the hole stays where it is. Without a snapshot the log is read, and it is
+            // met again: this one hole, and in no segment that has left the roster.
+            Err(Error::Corrupt(damage)) if unclean && place.is_in_use(&machine) => {
+                place.is_named_by(&damage).map_err(|what| format!("after Salvage, {what}"))?;
+                count(&mut self.tally().damage, format!("{:?} met again after Salvage", harm.kind));
+                self.open_with(&machine, Recovery::Salvage)
+            }
             opened => opened,
         };
         let store = store.map_err(|error| format!("Strict refuses what Salvage has settled: {error}"))?;
