@@ -161,6 +161,7 @@ impl Stage {
                 Ok(true) if any && id == own => Some(Level::Perhaps),
                 Ok(true) => None,
                 Ok(false) if lives.alive && !lives.gone() => Some(Level::Written),
+                // Somebody may have looked since it was evicted, so that it is known to be gone.
                 Ok(false) if !lives.alive && !lives.gone() => None,
                 // Of what no clock shows, or cannot be read, nobody can tell whether it was evicted.
                 _ => Some(Level::Perhaps),

@@ -134,6 +134,8 @@ impl Stage {
         if self.plain_clock.load(Ordering::Relaxed) {
             return Ok(Now { wall_ms, settled_ms: wall_ms, settled_latest_ms: wall_ms });
         }
+        // Both before the store is asked: somebody else may carry them on meanwhile.
+        let floor_ms = self.oracle().floor_ms();
         let before = self.settled_ms.load(Ordering::Relaxed);
         let settled_ms = self.store.stats().clock_ms;
         let latest_ms = locked(&self.belief).latest_ms;
@@ -147,7 +149,6 @@ impl Stage {
         if settled_ms < before {
             return Err(format!("the settled clock went back from {before} to {settled_ms}").into());
         }
-        let floor_ms = self.oracle().floor_ms();
         if settled_ms < floor_ms {
             return Err(format!("the settled clock shows {settled_ms}, and {floor_ms} was durable").into());
         }
