@@ -342,9 +342,11 @@ impl Oracle {
             };
             older.retain(|serial, known| {
                 let before = self.first(id, *serial).is_none_or(|first| self.is_after(state.op, first));
-                if before && *serial != later.serial && known.created_ms == later.created_ms {
+                // Of which life a loose one is, nobody knows.
+                let same_life = !known.loose && known.created_ms == later.created_ms;
+                if before && *serial != later.serial && same_life {
                     known.deadline_ms = known.deadline_ms.min(later.deadline_ms);
-                    return known.loose || known.subject == later.subject;
+                    return known.subject == later.subject;
                 }
                 true
             });
