@@ -1,5 +1,4 @@
-//! The torture finds the faults that can be put into the engine, each within a stated number of lives; those that it does not
-//! find are listed beside them.
+//! The torture finds the faults that can be put into the engine, each within a stated number of lives.
 //!
 //! `cargo test --release -p sessile-planted` runs it; `-- --ignored --nocapture` prints the table anew.
 
@@ -20,61 +19,60 @@ const TABLE: &[(Plant, u64, u64)] = &[
     (Plant::TimeOrdersWrites, 20, 1),
     (Plant::LsnsGivenOutTwice, 20, 1),
     (Plant::MovedRecordGetsFreshLsn, 20, 1),
+    (Plant::WritersOfOneIdRace, 140, 33),
     (Plant::RotatedIdStaysInMemory, 20, 1),
-    (Plant::EndedLeavesNoStub, 20, 2),
-    (Plant::ExpiredShadowIsDropped, 20, 2),
-    (Plant::StubGoesByItsDeadline, 30, 6),
-    (Plant::TombstoneDroppedUnasked, 20, 2),
-    (Plant::SupersededByAnotherBirth, 150, 36),
-    (Plant::UnlinkedBelowItsCeiling, 480, 118),
-    (Plant::RevocationGoesEarly, 1080, 269),
-    (Plant::RevocationForgets, 290, 71),
+    (Plant::EndedLeavesNoStub, 20, 1),
+    (Plant::ExpiredShadowIsDropped, 80, 20),
+    (Plant::StubGoesByItsDeadline, 80, 20),
+    (Plant::TombstoneDroppedUnasked, 20, 1),
+    (Plant::SupersededByAnotherBirth, 50, 11),
+    (Plant::UnlinkedBelowItsCeiling, 40, 8),
+    (Plant::RevocationGoesEarly, 450, 111),
+    (Plant::RevocationForgets, 80, 18),
     (Plant::RevocationOfAnyVersion, 20, 1),
-    (Plant::RotateGoesWithOneEffect, 2420, 604),
-    (Plant::TouchExtendsAnyRecord, 50, 11),
+    (Plant::RotateGoesWithOneEffect, 120, 30),
+    (Plant::TouchExtendsAnyRecord, 60, 13),
     (Plant::LastTouchWins, 20, 1),
-    (Plant::TouchForgottenInMove, 20, 4),
-    (Plant::TouchDroppedUnfolded, 290, 71),
-    (Plant::TouchNeverLogged, 20, 3),
-    (Plant::UnlinkedBeforeItIsDurable, 20, 2),
-    (Plant::RelocatesWithoutCompare, 20, 2),
-    (Plant::ExpiryBelievesTheWheel, 20, 1),
-    (Plant::JumpIsBelieved, 20, 1),
-    (Plant::TimeRunsBackwards, 40, 9),
-    (Plant::MarkForgetsTheTime, 20, 1),
-    (Plant::OpeningBelievesTheClock, 50, 11),
-    (Plant::ExpiredIsShown, 20, 1),
+    (Plant::TouchForgottenInMove, 20, 1),
+    (Plant::TouchDroppedUnfolded, 360, 90),
+    (Plant::TouchNeverLogged, 20, 1),
+    (Plant::UnlinkedBeforeItIsDurable, 60, 13),
+    (Plant::RelocatesWithoutCompare, 30, 6),
+    (Plant::CompactsPastWritersInFlight, 420, 105),
+    (Plant::ExpiryBelievesTheWheel, 20, 2),
+    (Plant::JumpIsBelieved, 20, 2),
+    (Plant::TimeRunsBackwards, 20, 1),
+    (Plant::MarkForgetsTheTime, 20, 2),
+    (Plant::OpeningBelievesTheClock, 20, 5),
+    (Plant::ExpiredIsShown, 20, 2),
     (Plant::DirectorySyncSkipped, 20, 1),
     (Plant::NamedUnsynced, 20, 1),
     (Plant::SegmentNumberReused, 20, 1),
-    (Plant::MissingSegmentIgnored, 20, 4),
-    (Plant::DamageTakenForTheEnd, 260, 63),
-    (Plant::TornTailSteppedOver, 210, 51),
-    (Plant::SeamPassedUnsynced, 20, 5),
-    (Plant::MarkTellsTooMuch, 180, 45),
+    (Plant::MissingSegmentIgnored, 20, 1),
+    (Plant::DamageTakenForTheEnd, 40, 8),
+    (Plant::TornTailSteppedOver, 40, 8),
+    (Plant::SeamPassedUnsynced, 20, 4),
+    (Plant::MarkTellsTooMuch, 20, 4),
     (Plant::AcknowledgesBeforeSync, 20, 1),
-    (Plant::WakesWaitersBeforeSync, 610, 152),
-    (Plant::RetriesFailedSync, 20, 4),
-    (Plant::AppendsBehindAFailedWrite, 240, 58),
+    (Plant::WakesWaitersBeforeSync, 80, 18),
+    (Plant::RetriesFailedSync, 20, 3),
+    (Plant::AppendsBehindAFailedWrite, 40, 8),
     (Plant::UnsyncedTailIsTrusted, 20, 3),
-    (Plant::EndingWaitsForTheDisk, 40, 8),
-    (Plant::StrictOpensOnDamage, 20, 4),
-    (Plant::SalvageTrustsAll, 130, 32),
-    (Plant::SalvageForgetsItsVerdict, 340, 85),
-    (Plant::EndingsStandOnce, 120, 28),
-    (Plant::NarrowingEndsNothing, 1070, 267),
-    (Plant::EndingsHaveNoReserve, 220, 53),
+    (Plant::EndingWaitsForTheDisk, 20, 3),
+    (Plant::StrictOpensOnDamage, 20, 1),
+    (Plant::SalvageTrustsAll, 40, 8),
+    (Plant::SalvageForgetsItsVerdict, 20, 1),
+    (Plant::EndingsStandOnce, 380, 94),
+    (Plant::NarrowingEndsNothing, 380, 94),
+    (Plant::EndingsHaveNoReserve, 30, 7),
     (Plant::LogSpendsTheReserve, 190, 46),
-    (Plant::OwedEndingIsForgotten, 840, 208),
+    (Plant::OwedEndingIsForgotten, 830, 207),
     (Plant::StaleSnapshotBelieved, 30, 6),
-    (Plant::BadLengthIsTrusted, 110, 27),
-    (Plant::ChecksumIsNotChecked, 20, 5),
-    (Plant::RootNamedFirst, 20, 2),
+    (Plant::BadLengthIsTrusted, 40, 8),
+    (Plant::ChecksumIsNotChecked, 40, 8),
+    (Plant::RootNamedFirst, 20, 1),
     (Plant::PanicsOnDamage, 20, 1),
 ];
-
-/// What the torture does not find: who does, if anybody, stands in `tests/README.md`.
-const ELSEWHERE: &[Plant] = &[Plant::WritersOfOneIdRace, Plant::CompactsPastWritersInFlight];
 
 const DOCUMENT: &str = include_str!("../../tests/README.md");
 
@@ -128,9 +126,11 @@ fn every_rule_and_every_break_of_the_model_has_its_fault() {
     }
     for plant in Plant::ALL {
         assert!((1..=RULES).contains(&plant.rule()) && !plant.hazard().is_empty(), "{plant:?}");
-        let listed = TABLE.iter().any(|(listed, ..)| listed == plant);
-        assert!(listed != ELSEWHERE.contains(plant), "{plant:?} stands in one of the two lists");
-        assert!(DOCUMENT.contains(&format!("| `{}` |", plant.name())), "tests/README.md lacks {plant:?}");
+        let row = TABLE.iter().find(|(listed, ..)| listed == plant);
+        let (_, allowed, needed) = row.unwrap_or_else(|| panic!("{plant:?} is not looked for"));
+        let row = DOCUMENT.lines().find(|line| line.starts_with(&format!("| `{}` |", plant.name())));
+        let row = row.unwrap_or_else(|| panic!("tests/README.md lacks {plant:?}"));
+        assert!(row.contains(&format!("| {allowed} | {needed} |")), "tests/README.md says otherwise: {row}");
     }
 }
 
