@@ -124,8 +124,11 @@ pub fn directory() -> (tempfile::TempDir, PathBuf) {
 pub fn settle(directory: &Path, segment_bytes: u64) {
     let store = options(segment_bytes).manual_maintenance(true).open(directory).unwrap();
     while store.maintain(Duration::from_secs(10)).unwrap().more {}
+    // Time goes on: what is seen before may have run out after.
+    let before = store.iter().unwrap().count() as u64;
     let verified = store.verify().unwrap();
     assert!(verified.damage.is_empty(), "{:?}", verified.damage);
-    assert_eq!(verified.sessions, store.iter().unwrap().count() as u64);
+    let after = store.iter().unwrap().count() as u64;
+    assert!((after..=before).contains(&verified.sessions), "{before}, {} and {after}", verified.sessions);
     store.close().unwrap();
 }
