@@ -182,3 +182,43 @@ fn sessions_take_at_most_32_bytes_each_in_index_and_wheel_at_every_size() {
     });
     assert_eq!((work.dropped as u64, index.len(), wheel.len()), (SESSIONS, 0, 0));
 }
+
+/// `NEVER` has no entry: one that is found to live for ever leaves, or it would wait in the last slot of time.
+#[test]
+fn a_session_that_has_become_endless_leaves_the_wheel() {
+    for evicting in [false, true] {
+        let mut wheel = Wheel::new();
+        wheel.arm(1, 1, Deadline::at_ms(NOW + 1_000), NOW);
+        let work = if evicting {
+            wheel.soonest(10, |_, _, _| Verdict::Later(Deadline::NEVER))
+        } else {
+            wheel.due(NOW + 1_000, 10, |_, _| Verdict::Later(Deadline::NEVER))
+        };
+        assert_eq!((work.dropped, wheel.len()), (1, 0), "evicting: {evicting}");
+    }
+}
+
+/// A small store has no use for a walk over its wheel with each write.
+#[test]
+fn a_few_stale_entries_call_for_no_purge() {
+    let mut wheel = Wheel::new();
+    assert!(!wheel.needs_purge(0));
+    (0..1_024).for_each(|n| wheel.arm(n, 1, Deadline::at_ms(NOW + n), NOW));
+    assert!(!wheel.needs_purge(0), "1,024 are minded by nobody");
+    wheel.arm(2_000, 1, Deadline::at_ms(NOW), NOW);
+    assert!(wheel.needs_purge(0));
+    assert!(!wheel.needs_purge(1), "the more live, the more may be stale");
+}
+
+/// What the wheel says that it takes is what operators plan with: each entry's six bytes are in it, and those too that
+/// a walk has set aside.
+#[test]
+fn the_memory_that_is_told_grows_with_the_entries_wherever_they_are() {
+    let (empty, mut wheel) = (Wheel::new().memory_bytes(), Wheel::new());
+    assert!(empty > 8 * 64 * 16, "the slots themselves: {empty}");
+    (0..7_200).for_each(|n| wheel.arm(n, 1, Deadline::at_ms(NOW + 1_000), NOW));
+    let fits = |told: usize| (7_200 * 6..7_200 * 8).contains(&(told - empty));
+    assert!(fits(wheel.memory_bytes()), "{}", wheel.memory_bytes() - empty);
+    assert!(wheel.purge(3_600, |_, _| true).more);
+    assert!(fits(wheel.memory_bytes()), "half of them looked at: {}", wheel.memory_bytes() - empty);
+}
