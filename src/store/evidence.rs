@@ -127,3 +127,77 @@ fn footer(segment: &Segment) -> Result<Option<Hints>> {
     bytes.truncate(read);
     Ok(Hints::decode(&bytes, segment.salt, end))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::record::Ends;
+
+    const NEW: Digest = Digest([1; 16]);
+    const OLD: Digest = Digest([2; 16]);
+    const OTHER: Digest = Digest([3; 16]);
+
+    /// A stub of the new id whose session a rotate took over from the old one.
+    fn stub(lsn: u64) -> Record<'static> {
+        let ends = Some(Ends { digest: OLD, ceiling: Deadline::at_ms(1_000) });
+        Record { lsn, what: What::Stub { digest: NEW, birth: 1, ceiling: Deadline::at_ms(1_000), ends } }
+    }
+
+    #[test]
+    fn a_stub_stays_while_something_older_of_one_of_its_two_ids_is_left() {
+        for (seen, stays) in [
+            (None, false),
+            (Some((NEW, 9)), true),
+            (Some((OLD, 9)), true),
+            (Some((NEW, 10)), false),
+            (Some((OLD, 11)), false),
+            (Some((OTHER, 1)), false),
+        ] {
+            let mut evidence = Evidence::default();
+            evidence.add(&stub(10), 80);
+            seen.into_iter().for_each(|(digest, lsn)| evidence.see(digest, lsn));
+            evidence.see(NEW, 50);
+            assert_eq!(evidence.is_moot(&stub(10)), !stays, "{seen:?}");
+        }
+    }
+
+    #[test]
+    fn a_version_that_would_become_a_stub_is_asked_about_as_one() {
+        let ends = Some(Ends { digest: OLD, ceiling: Deadline::at_ms(1_000) });
+        let what = What::Put(crate::log::record::Version {
+            digest: NEW,
+            deadline: Deadline::at_ms(1_000),
+            created_ms: 0,
+            idle_ms: 0,
+            birth: 1,
+            absolute: Deadline::NEVER,
+            ceiling: Deadline::at_ms(1_000),
+            subject: None,
+            ends,
+            id: None,
+            payload: b"",
+        });
+        let version = Record { lsn: 10, what };
+        for (seen, stays) in [(None, false), (Some(NEW), true), (Some(OLD), true), (Some(OTHER), false)] {
+            let mut evidence = Evidence::default();
+            evidence.add(&version, 80);
+            seen.into_iter().for_each(|digest| evidence.see(digest, 9));
+            assert_eq!(evidence.is_moot(&version), !stays, "{seen:?}");
+        }
+        assert!(!Evidence::default().is_moot(&version), "nobody was asked");
+    }
+
+    #[test]
+    fn what_asking_may_cost_goes_by_all_stubs_and_one_that_never_goes_is_worth_any_cost() {
+        let mut evidence = Evidence::default();
+        evidence.add(&stub(10), 80);
+        evidence.add(&stub(11), 72);
+        assert_eq!((evidence.bytes, evidence.never), (152, false));
+        let what = What::Stub { digest: NEW, birth: 1, ceiling: Deadline::NEVER, ends: None };
+        evidence.add(&Record { lsn: 12, what }, 64);
+        evidence.add(&stub(13), 80);
+        assert_eq!((evidence.bytes, evidence.never), (296, true));
+        evidence.give_up();
+        assert!(!evidence.is_moot(&stub(10)));
+    }
+}
