@@ -156,7 +156,11 @@ mod tests {
         assert_eq!(fate(&update, None, NOW), Fate::Stub);
         assert_eq!(fate(&put(20, version(10, AHEAD, PAST)), None, NOW), Fate::Stub);
         assert_eq!(fate(&put(20, version(10, PAST, PAST)), None, NOW), Fate::Drop);
-        assert_eq!(fate(&update, now(30, 10, AHEAD), NOW), Fate::Drop, "a newer version of the session lives");
+        assert_eq!(
+            fate(&update, now(30, 10, AHEAD), NOW),
+            Fate::Drop,
+            "a newer version of the session lives"
+        );
         assert_eq!(fate(&update, now(30, 25, AHEAD), NOW), Fate::Stub, "the id was created anew");
         assert_eq!(fate(&update, now(30, 10, PAST), NOW), Fate::Stub, "the newer version will be gone");
         assert_eq!(fate(&update, now(20, 10, AHEAD), NOW), Fate::Stub, "another copy of itself says nothing");
@@ -178,7 +182,11 @@ mod tests {
         assert_eq!(fate(&stub(20, 10, AHEAD), None, NOW), Fate::Keep);
         assert_eq!(fate(&stub(20, 10, PAST), None, NOW), Fate::Drop);
         assert_eq!(fate(&stub(20, 10, AHEAD), now(30, 10, AHEAD), NOW), Fate::Drop);
-        assert_eq!(fate(&stub(20, 10, AHEAD), now(30, 25, AHEAD), NOW), Fate::Keep, "the id was created anew");
+        assert_eq!(
+            fate(&stub(20, 10, AHEAD), now(30, 25, AHEAD), NOW),
+            Fate::Keep,
+            "the id was created anew"
+        );
         assert_eq!(fate(&stub(20, 10, PAST), now(30, 25, AHEAD), NOW), Fate::Drop);
     }
 

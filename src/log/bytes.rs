@@ -154,4 +154,14 @@ mod tests {
         assert_eq!(reader.u8(), Some(3));
         assert_eq!(reader.take(1), None);
     }
+
+    #[test]
+    fn rounding_up_may_need_another_bit_and_the_largest_exponent_is_not_the_end() {
+        for mantissa_bits in [11, 19] {
+            let carries = (1 << (mantissa_bits + 1)) - 1;
+            assert_eq!(unround(round_up(carries, mantissa_bits)), carries + 1);
+            let longest = 1 << (mantissa_bits + 30);
+            assert_eq!(unround(round_up(longest, mantissa_bits)), longest);
+        }
+    }
 }

@@ -137,4 +137,15 @@ mod tests {
         assert_eq!((commit.durable_lsn(), commit.durable_clock_ms()), (9, 7));
         commit.wait(9, &latch, || Err(Error::Closed)).unwrap();
     }
+
+    #[test]
+    fn syncs_are_counted_and_the_last_is_told() {
+        let (commit, latch) = (Commit::new(Reached { lsn: 0, clock_ms: 0 }), Latch::default());
+        assert_eq!(commit.syncs(), (0, None));
+        for lsn in 1..=2 {
+            commit.wait(lsn, &latch, || Ok(Reached { lsn, clock_ms: 0 })).unwrap();
+        }
+        let (count, last) = commit.syncs();
+        assert!(count == 2 && last.is_some());
+    }
 }

@@ -231,3 +231,80 @@ impl Files {
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |bytes| Some(bytes.saturating_sub(capacity)));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vfs::SimVfs;
+
+    const MIB: u64 = 1 << 20;
+
+    fn files(sim: &SimVfs, in_use: u64, max: u64) -> Files {
+        let directory = std::path::PathBuf::from("/store");
+        sim.create_dir(&directory).unwrap();
+        Files::new(Arc::new(sim.clone()), directory, ReadMode::Plain, (MIB, max), (in_use, 0))
+    }
+
+    fn is_refused(files: &Files, purpose: Use, why: Full) -> bool {
+        match files.create_unnamed(files.next_number().unwrap(), MIB, purpose) {
+            Err(Error::Full(full)) => full == why,
+            Err(error) => panic!("{error:?}"),
+            Ok(_) => false,
+        }
+    }
+
+    #[test]
+    fn a_segment_is_a_quarter_of_the_store_within_its_bounds() {
+        let capacity = |in_use, at_least| files(&SimVfs::new(), in_use, 64 * MIB).next_capacity(at_least);
+        assert_eq!(capacity(0, 0), SEGMENT_BYTES_MIN);
+        assert_eq!(capacity(2 * MIB, 0), MIB / 2);
+        assert_eq!(capacity(16 * MIB, 0), MIB);
+        assert_eq!(capacity(16 * MIB, 2 * MIB), 2 * MIB);
+    }
+
+    #[test]
+    fn each_use_leaves_the_room_that_what_comes_after_it_needs() {
+        for (purpose, kept_free) in
+            [(Use::Log, 5 * MIB / 2), (Use::Ending, 3 * MIB / 2), (Use::Compaction, 0)]
+        {
+            let max = 8 * MIB + MIB + kept_free;
+            assert!(!is_refused(&files(&SimVfs::new(), 8 * MIB, max), purpose, Full::DiskBytes));
+            assert!(is_refused(&files(&SimVfs::new(), 8 * MIB, max - 1), purpose, Full::DiskBytes));
+        }
+        assert!(!is_refused(&files(&SimVfs::new(), 8 * MIB, MIB), Use::Opening, Full::DiskBytes));
+    }
+
+    #[test]
+    fn it_is_nearly_full_while_there_is_still_room_to_work_in() {
+        let ahead = 2 * MIB + 5 * MIB / 2;
+        let nearly = |max| files(&SimVfs::new(), 16 * MIB, max).is_nearly_full();
+        assert!(!nearly(16 * MIB + ahead));
+        assert!(nearly(16 * MIB + ahead - 1));
+    }
+
+    #[test]
+    fn only_compaction_is_given_the_reserve() {
+        let sim = SimVfs::new();
+        let files = files(&sim, 16 * MIB, 64 * MIB);
+        assert!(!files.give_up_reserve(), "there is none yet");
+        files.keep_reserve();
+        sim.set_capacity(Some(MIB + MIB / 2));
+        assert!(is_refused(&files, Use::Log, Full::FileSystem));
+        assert!(is_refused(&files, Use::Ending, Full::FileSystem));
+        assert!(sim.list(&files.directory).unwrap().contains(&RESERVE_NAME.to_owned()));
+        assert!(!is_refused(&files, Use::Compaction, Full::FileSystem));
+        assert!(!files.give_up_reserve(), "it is gone");
+    }
+
+    #[test]
+    fn what_is_counted_is_what_is_there() {
+        let sim = SimVfs::new();
+        let files = files(&sim, 0, 64 * MIB);
+        files.create_unnamed(1, MIB, Use::Log).unwrap();
+        files.grown(100);
+        assert_eq!(files.disk_bytes(), MIB + 100);
+        files.discard(1, MIB);
+        assert_eq!(files.disk_bytes(), 100);
+        assert_eq!(sim.list(&files.directory).unwrap(), Vec::<String>::new());
+    }
+}

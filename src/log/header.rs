@@ -290,4 +290,28 @@ mod tests {
             assert_eq!(SegmentHeader::decode(&out[..cut]), None);
         }
     }
+
+    #[test]
+    fn a_store_that_keeps_no_ids_and_one_that_a_later_release_wrote_for_us_too_are_read() {
+        let header = StoreHeader { keeps_ids: false, ..store_header() };
+        let mut out = header.encode();
+        assert!(matches!(StoreHeader::decode(&out), StoreCopy::Sound(back) if back == header));
+        out[8] = 2;
+        let crc = crc32fast::hash(&out[..StoreHeader::BYTES - 4]);
+        out[StoreHeader::BYTES - 4..StoreHeader::BYTES].copy_from_slice(&crc.to_le_bytes());
+        assert!(matches!(StoreHeader::decode(&out), StoreCopy::Sound(back) if back == header));
+    }
+
+    #[test]
+    fn a_roster_that_no_store_has_is_not_made_room_for() {
+        let with = |count: usize, length: usize| {
+            let mut front = segment_header().encode();
+            front[80..84].copy_from_slice(&(count as u32).to_le_bytes());
+            front[84..88].copy_from_slice(&(length as u32).to_le_bytes());
+            SegmentHeader::claimed_length(&front)
+        };
+        assert_eq!(with(1, SegmentHeader::bytes(1)), Some(SegmentHeader::bytes(1)));
+        assert_eq!(with(1, SegmentHeader::bytes(2)), None);
+        assert_eq!(with(1 << 20, SegmentHeader::bytes(1 << 20)), None);
+    }
 }

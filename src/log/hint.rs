@@ -261,4 +261,14 @@ mod tests {
         out[8..12].copy_from_slice(&u32::MAX.to_le_bytes());
         assert_eq!(Hints::decode(&out, 3, 0), None);
     }
+
+    #[test]
+    fn a_footer_is_read_whole_by_its_own_counts_and_what_stands_behind_it_is_nothing() {
+        let mut head = MAGIC.to_vec();
+        [2u32, 3, 5, 0].iter().for_each(|count| head.extend(count.to_le_bytes()));
+        assert_eq!(Hints::claimed_length_max(&head), Some(24 + 2 * 40 + 3 * 16 + 5 * 48));
+        let mut out = sample().encode(3, 4096);
+        out.extend([7; 16]);
+        assert_eq!(Hints::decode(&out, 3, 4096), Some(sample()));
+    }
 }
