@@ -12,7 +12,7 @@
 mod common;
 
 use common::machine::{DAY, HOUR, MINUTE, Machine, START_MS, maintain, roll};
-use sessile::vfs::{CallKind, CrashPolicy, Fault, Times};
+use sessile::vfs::{CallKind, CrashPolicy, Fault, Times, Vfs};
 use sessile::{Durability, Error, Store, Write};
 
 fn written(data: &str) -> Write {
@@ -141,6 +141,207 @@ fn damage_before_a_seam_of_the_log_is_not_taken_for_its_end() {
     assert!(report.damage[0].what.starts_with(&format!("{span} bytes")), "{:?}", report.damage);
     assert!(lives(&store, "a") && !lives(&store, "b") && lives(&store, "c"));
     assert_eq!(report.salvage_ended, 0, "the marks behind the hole repeat all endings");
+    assert_eq!(report.segments_scanned, 1, "it has no footer yet");
+}
+
+/// The same before the segments are synced: only the first of them tells what is durable.
+#[test]
+fn damage_in_the_first_of_several_segments_that_nobody_synced_is_not_taken_for_the_end() {
+    let machine = Machine::new();
+    let store = machine.open();
+    store.create("a", synced("durable")).unwrap();
+    store.create("b", synced("durable and lost")).unwrap();
+    machine.clock.advance(MINUTE);
+    store.flush().unwrap();
+    for n in 0..120 {
+        store.create(format!("filler {n}"), written(&"filler ".repeat(400))).unwrap();
+    }
+    let machine = machine.fork();
+    assert!(machine.segments().len() > 1);
+    let (segment, at) = machine.find(b"durable and lost").unwrap();
+    machine.flip(&segment, at);
+    assert_eq!(corrupt_in(&machine), segment);
+    let store = machine.salvage();
+    assert!(lives(&store, "a") && !lives(&store, "b") && lives(&store, "filler 119"));
+}
+
+/// What is lost, and whether endings are among it that nobody knows, goes by the marks behind it.
+#[test]
+fn a_hole_whose_endings_a_mark_repeats_ends_nothing_else() {
+    let machine = Machine::new();
+    let store = machine.open();
+    for id in ["a", "b", "c"] {
+        store.create(id, synced(&format!("data of {id}"))).unwrap();
+    }
+    for id in ["d", "e"] {
+        machine.clock.advance(MINUTE);
+        store.flush().unwrap();
+        store.create(id, synced(&format!("data of {id}"))).unwrap();
+    }
+    machine.clock.advance(MINUTE);
+    store.flush().unwrap();
+    let at = |id: &str| machine.find(format!("data of {id}").as_bytes()).unwrap();
+    let ((segment, b), (_, c)) = (at("b"), at("c"));
+    let damaged = machine.fork();
+    damaged.flip(&segment, b);
+    let store = damaged.salvage();
+    let report = store.stats().recovery;
+    assert_eq!((report.damage.len(), report.salvage_ended), (1, 0));
+    let (what, from) = (&report.damage[0].what, usize::try_from(report.damage[0].offset).unwrap());
+    let to = from + what.split(' ').next().unwrap().parse::<usize>().unwrap();
+    assert!(from < b && b < to && to < c && what.contains("are known"), "{from}: {what}");
+    assert!(["a", "c", "d", "e"].into_iter().all(|id| lives(&store, id)) && !lives(&store, "b"));
+    // The mark behind `c` is lost with what it repeats: no other repeats that.
+    let mark = frames(&machine.bytes(&segment), 6).into_iter().find(|mark| *mark > c).unwrap();
+    let damaged = machine.fork();
+    damaged.flip(&segment, mark + 20);
+    let store = damaged.salvage();
+    assert_eq!(store.stats().recovery.salvage_ended, 3, "a, b and c");
+    assert!(lives(&store, "d") && lives(&store, "e"));
+}
+
+/// The same in a segment that is full: its marks are asked, and those of other segments say nothing.
+#[test]
+fn a_hole_in_a_full_segment_spares_only_what_its_own_marks_speak_for() {
+    let machine = Machine::new();
+    let store = machine.open();
+    store.create("a", synced("data of a")).unwrap();
+    machine.clock.advance(MINUTE);
+    store.flush().unwrap();
+    store.create("b", synced("data of b")).unwrap();
+    machine.clock.advance(MINUTE);
+    store.flush().unwrap();
+    roll(&store, &machine, "filler", DAY);
+    store.create("z", synced("data of z")).unwrap();
+    machine.clock.advance(MINUTE);
+    store.flush().unwrap();
+    let (segment, b) = machine.find(b"data of b").unwrap();
+    assert_ne!(segment, machine.find(b"data of z").unwrap().0);
+    let bytes = machine.bytes(&segment);
+    let marks = frames(&bytes, 6);
+    // The last record of the segment, behind its last mark.
+    let last = frames(&bytes, 1).pop().unwrap();
+    assert!(marks.iter().all(|mark| *mark < last) || marks.len() > 2);
+    let damaged = machine.fork();
+    damaged.flip(&segment, last + 30);
+    let store = damaged.salvage();
+    let known = marks.iter().any(|mark| *mark > last);
+    assert_eq!(store.stats().recovery.salvage_ended == 0, known);
+    assert!(lives(&store, "z"));
+    // A mark is lost: the next begins where it ended.
+    let mark = marks.iter().copied().find(|mark| *mark > b).unwrap();
+    let damaged = machine.fork();
+    damaged.flip(&segment, mark + 20);
+    let store = damaged.salvage();
+    assert!(store.stats().recovery.salvage_ended >= 2, "a and b at least");
+    assert!(lives(&store, "z") && !lives(&store, "a") && !lives(&store, "b"));
+}
+
+/// In an output of compaction records stand in any order, so a hole in it may have held any ending of all that it holds.
+#[test]
+fn a_hole_in_an_output_of_compaction_spares_nothing_that_it_holds() {
+    let machine = Machine::new();
+    let store = machine.open();
+    for n in 0..4 {
+        store.create(format!("stays {n}"), synced(&format!("data <{n}>"))).unwrap();
+    }
+    roll(&store, &machine, "filler", MINUTE);
+    let first = machine.find(b"data <1>").unwrap().0;
+    for _ in 0..20 {
+        machine.clock.advance(MINUTE);
+        maintain(&store);
+        if machine.find(b"data <1>").unwrap().0 != first {
+            break;
+        }
+    }
+    store.create("later", synced("later")).unwrap();
+    store.flush().unwrap();
+    let machine = machine.fork();
+    let (output, at) = machine.find(b"data <1>").unwrap();
+    assert_ne!(output, first);
+    machine.flip(&output, at);
+    let footer = machine.bytes(&output).windows(8).position(|window| window == b"SESHINT1").unwrap();
+    machine.flip(&output, footer + 30);
+    assert_eq!(corrupt_in(&machine), output);
+    let store = machine.salvage();
+    assert!((0..4).all(|n| !lives(&store, &format!("stays {n}"))));
+    assert!(lives(&store, "later"));
+}
+
+/// An opening reads the footers of full segments and not their frames (P4), unless a footer is damaged.
+#[test]
+fn full_segments_are_opened_by_their_footers() {
+    let machine = Machine::new();
+    let store = machine.open();
+    store.create("a", synced("a")).unwrap();
+    roll(&store, &machine, "filler", DAY);
+    roll(&store, &machine, "filler again", DAY);
+    maintain(&store);
+    store.create("z", synced("z")).unwrap();
+    let machine = machine.fork();
+    let report = machine.fork().open().stats().recovery;
+    assert_eq!((report.from_snapshot, report.segments_scanned), (false, 0));
+    let full = machine.segments()[0].clone();
+    let footer = machine.bytes(&full).windows(8).position(|window| window == b"SESHINT1").unwrap();
+    machine.flip(&full, footer + 40);
+    let store = machine.open();
+    assert_eq!(store.stats().recovery.segments_scanned, 1);
+    assert!(lives(&store, "a") && lives(&store, "z"));
+}
+
+/// An opening that a crash stopped has used its number: its LSNs must not be given out again.
+#[test]
+fn the_number_of_an_opening_that_came_to_nothing_is_not_used_again() {
+    let opening_of = |machine: &Machine, name: &str| machine.bytes(name)[40..48].to_vec();
+    let machine = Machine::new();
+    let store = machine.open();
+    store.create("a", synced("a")).unwrap();
+    let other = machine.fork();
+    drop(other.open());
+    let second = other.segments().pop().unwrap();
+    assert_eq!(opening_of(&other, &second), 2u64.to_le_bytes());
+    let machine = machine.fork();
+    machine.put_bytes(&second, &other.bytes(&second));
+    assert!(lives(&machine.open(), "a"));
+    let third = machine.segments().pop().unwrap();
+    assert_ne!(third, second);
+    assert_eq!(opening_of(&machine, &third), 3u64.to_le_bytes());
+}
+
+/// The file of that number and store, but of another life of it: a copy of the directory that went on by itself.
+#[test]
+fn a_segment_of_another_life_of_the_store_is_not_taken_for_ours() {
+    let machine = Machine::new();
+    let store = machine.open();
+    store.create("a", synced("a")).unwrap();
+    let lives = [machine.fork(), machine.fork()];
+    for (number, machine) in lives.iter().enumerate() {
+        let store = machine.open();
+        store.create("b", synced(&format!("life {number}"))).unwrap();
+        roll(&store, machine, "filler", DAY);
+        store.flush().unwrap();
+    }
+    let [one, two] = lives.map(|machine| machine.fork());
+    let (segment, _) = one.find(b"life 0").unwrap();
+    assert_eq!(segment, two.find(b"life 1").unwrap().0);
+    one.put_bytes(&segment, &two.bytes(&segment));
+    assert_eq!(corrupt_in(&one), segment);
+}
+
+/// A full disk keeps nobody from opening: what counts for nothing gives its room, and so does a snapshot.
+#[test]
+fn a_full_disk_is_opened_in_the_room_of_what_counts_for_nothing() {
+    let machine = Machine::new();
+    let store = machine.open();
+    store.create("a", synced("a")).unwrap();
+    store.close().unwrap();
+    drop(store);
+    machine.put_bytes("00000099.tmp", &[7; 256 << 10]);
+    machine.sim.set_capacity(Some(1 << 30));
+    let used = (1 << 30) - machine.sim.free_bytes(std::path::Path::new("/store")).unwrap();
+    machine.sim.set_capacity(Some(used));
+    let store = machine.open();
+    assert!(lives(&store, "a") && store.destroy("a").unwrap());
 }
 
 /// X's end stands only where an opening has copied it to. A later mark repeats the endings since that opening: not this one.
