@@ -123,4 +123,13 @@ mod tests {
         assert_eq!(Endings::new(0).slots.len(), 1);
         assert_eq!(Endings::new(1000).slots.len(), 1024);
     }
+
+    #[test]
+    fn nothing_is_remembered_of_the_smallest_tags_and_bit_0_chooses_no_slot() {
+        let endings = Endings::default();
+        assert_eq!((endings.why(0), endings.why(1)), (Unknown::Never, Unknown::Never));
+        endings.remember(2, false);
+        assert_eq!(endings.why(3), Unknown::Ended);
+        assert_eq!(Endings::new(1000).memory_bytes(), size_of::<Endings>() + 1024 * 8);
+    }
 }

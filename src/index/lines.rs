@@ -314,4 +314,41 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn so_many_lines_are_enough_and_one_less_is_not() {
+        for entries in 1..1_000 {
+            let lines = lines_for(entries);
+            assert!(
+                room(lines) >= entries && room(lines - 1) < entries,
+                "{lines} lines for {entries} entries"
+            );
+        }
+    }
+
+    #[test]
+    fn memory_is_given_back_when_a_crowd_has_left_and_not_before() {
+        let mut lines = Lines::default();
+        lines.reserve(10_000);
+        let all = lines.lines.len();
+        assert_eq!(lines.memory_bytes(), all * size_of::<Line>());
+        let few = (all * WAYS / 8) as u64;
+        (0..few).for_each(|n| lines.insert(entry(n * TOP / 10_000, n as u32)));
+        lines.trim();
+        assert_eq!(lines.lines.len(), all, "an eighth of it is used");
+        assert!(lines.remove(0, |_| true).is_some());
+        lines.trim();
+        assert!(room(lines.lines.len()) >= 2 * lines.len(), "and not at once made again");
+        assert!(lines.lines.len() < all / 2);
+        check(&lines);
+    }
+
+    #[test]
+    fn entries_are_spread_over_all_lines() {
+        let mut lines = Lines::default();
+        lines.reserve(10_000);
+        let homes: std::collections::BTreeSet<_> =
+            (0..64).map(|n| lines.home(n * (TOP / 64)) * 64 / lines.lines.len()).collect();
+        assert!(homes.len() > 60, "{homes:?}");
+    }
 }

@@ -236,4 +236,14 @@ mod tests {
         assert_eq!(SegmentTable::<()>::new(1 << 30, (1_000_000, 64_000_000_000)).page_bits, 15);
         assert_eq!(SegmentTable::<()>::new(1, (0, 0)).page_bits, 13);
     }
+
+    #[test]
+    fn the_memory_that_is_told_is_that_of_its_two_lists() {
+        let table =
+            (1..40).fold(empty(), |table, number| table.with(number, PAGE * 3, &Arc::new(number)).unwrap());
+        let pages = table.pages.capacity() * size_of::<Option<Page<u32>>>();
+        let numbers = table.numbers.capacity() * 8;
+        assert!(pages >= 39 * 3 * 8 && numbers >= 39 * 8);
+        assert_eq!(table.memory_bytes(), size_of::<SegmentTable<u32>>() + pages + numbers);
+    }
 }

@@ -281,4 +281,21 @@ mod tests {
             prop_assert!(subjects.memory_bytes() >= empty);
         }
     }
+
+    /// The memory of one subject with many sessions is told, and given back when most of them have ended.
+    #[test]
+    fn a_subject_that_had_a_crowd_of_sessions_gives_its_memory_back() {
+        let subjects = Subjects::default();
+        let empty = subjects.memory_bytes();
+        assert!(empty > SHARDS * 64);
+        subjects.attach(subject(1), 1);
+        let one = subjects.memory_bytes();
+        (2..10_001).for_each(|tag: u64| subjects.attach(subject(1), tag.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
+        let crowd = subjects.memory_bytes() - one;
+        assert!((10_000 * 8..10_000 * 40).contains(&crowd), "{crowd}");
+        (102..10_001)
+            .for_each(|tag: u64| subjects.detach(subject(1), tag.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
+        let left = subjects.memory_bytes() - one;
+        assert!((100 * 9..100 * 9 * 16).contains(&left), "{left}");
+    }
 }

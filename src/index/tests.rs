@@ -306,3 +306,15 @@ proptest! {
         prop_assert_eq!(listed, expected);
     }
 }
+
+/// What operators plan with: all shards, and the segments, are in it.
+#[test]
+fn the_memory_that_is_told_is_that_of_all_parts() {
+    let index = index(1..40);
+    (0..10_000).for_each(|n| assert!(index.insert(entry(tag(n), place(1, n as u32), 10))));
+    let lines: usize = index.shards.iter().map(|shard| shard.shard.read().lines.memory_bytes()).sum();
+    let segments = index.segments.lock().memory_bytes();
+    let fixed = size_of::<Index<u32>>() + index.shards.len() * size_of::<CachePadded<Guarded<u32>>>();
+    assert!(lines > 10_000 * 16 && segments > 0);
+    assert_eq!(index.memory_bytes(), fixed + lines + segments);
+}
