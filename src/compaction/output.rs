@@ -136,3 +136,50 @@ impl Drop for Output<'_> {
         }
     }
 }
+
+#[cfg(all(test, feature = "simulation"))]
+mod tests {
+    use super::*;
+    use crate::options::ReadMode;
+    use crate::vfs::{SimVfs, Vfs};
+
+    const DIGEST: crate::id::Digest = crate::id::Digest([7; 16]);
+
+    fn files(sim: &SimVfs) -> Files {
+        let directory = std::path::PathBuf::from("/store");
+        sim.create_dir(&directory).unwrap();
+        Files::new(std::sync::Arc::new(sim.clone()), directory, ReadMode::Plain, (1 << 20, 64 << 20), (0, 0))
+    }
+
+    fn touch(base: u64) -> Record<'static> {
+        let deadline = Deadline::at_ms(base);
+        Record { lsn: base, what: crate::log::record::What::Touch { digest: DIGEST, base, deadline } }
+    }
+
+    #[test]
+    fn an_output_that_came_to_nothing_leaves_neither_a_file_nor_a_claim_on_the_disk() {
+        let sim = SimVfs::new();
+        let files = files(&sim);
+        drop(Output::create(&files, [1; 16], 1, 0, 1_000).unwrap());
+        assert_eq!(files.disk_bytes(), 0);
+        assert_eq!(sim.list(std::path::Path::new("/store")).unwrap().len(), 0);
+        let segment = Output::create(&files, [1; 16], 1, 0, 1_000).unwrap().finish().unwrap();
+        assert_eq!(files.disk_bytes(), segment.file.len().unwrap());
+        assert_eq!(sim.list(std::path::Path::new("/store")).unwrap(), [segment.name()]);
+    }
+
+    #[test]
+    fn an_output_of_many_writes_holds_every_record_where_it_said() {
+        let sim = SimVfs::new();
+        let files = files(&sim);
+        let count = 3 * CHUNK_BYTES as u64 / 40;
+        let mut output = Output::create(&files, [1; 16], 1, 0, count * 48).unwrap();
+        let places: Vec<_> = (1..count).map(|base| output.add(&touch(base)).unwrap().0).collect();
+        let segment = output.finish().unwrap();
+        let mut buffer = Vec::new();
+        for (base, place) in (1..count).zip(places) {
+            let frame = segment.frame(place, &mut buffer).unwrap();
+            assert_eq!(Record::decode(&frame), Some(touch(base)));
+        }
+    }
+}

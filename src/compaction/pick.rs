@@ -99,3 +99,82 @@ impl Policy {
             .collect()
     }
 }
+
+#[cfg(all(test, feature = "simulation"))]
+pub(crate) mod tests {
+    use super::*;
+    use crate::log::roster::{Listed, Origin};
+    use crate::options::ReadMode;
+    use crate::session::Deadline;
+    use crate::vfs::{SimVfs, Vfs};
+
+    const MIB: u64 = 1 << 20;
+
+    /// A segment of so many bytes of frames, of which so many are live and so many evidence.
+    pub(crate) fn segment(number: u32, frames: u64, live: u64, evidence: u64) -> Arc<Segment> {
+        let path = std::path::Path::new("/").join(number.to_string());
+        let file = SimVfs::new().create(&path).unwrap();
+        let (origin, ceiling) = (Origin::Log, Deadline::NEVER);
+        let listed = Listed { number, origin, salt: 1, end: frames, lsn_min: 1, lsn_max: 2, ceiling };
+        let segment = Segment::new(listed, 0, file, ReadMode::Plain).unwrap();
+        segment.gains(live as usize);
+        segment.testifies(evidence as usize);
+        segment
+    }
+
+    pub(crate) fn policy(pressed: bool) -> Policy {
+        let erase_within = Duration::from_secs(100);
+        Policy { now_ms: 1_000_000, erase_within, output_bytes_max: MIB, pressed, tail: 20 }
+    }
+
+    fn picked(sealed: &[Arc<Segment>], pressed: bool) -> Vec<u32> {
+        pick(sealed, policy(pressed)).iter().map(|segment| segment.number).collect()
+    }
+
+    #[test]
+    fn what_wins_most_for_what_it_costs_comes_first() {
+        let dear = segment(1, 900_000, 600_000, 0);
+        let cheap = segment(2, 999_000, 500_000, 0);
+        assert_eq!(picked(&[dear, cheap], false), [2]);
+        let dear = segment(1, 800_000, 600_000, 0);
+        let cheap = segment(2, 999_900, 500_000, 0);
+        assert_eq!(picked(&[dear, cheap], true), [2]);
+    }
+
+    #[test]
+    fn an_output_is_no_larger_than_a_segment_unless_one_input_alone_is() {
+        let inputs: Vec<_> = (1..5).map(|number| segment(number, 700_000, 400_000, 0)).collect();
+        assert_eq!(picked(&inputs, false), [1, 2]);
+        let large = segment(1, 4 * MIB, 2 * MIB, 0);
+        assert_eq!(picked(&[large, segment(2, 700_000, 500_000, 0)], false).len(), 1);
+    }
+
+    #[test]
+    fn a_segment_without_garbage_is_left_alone() {
+        let live = segment(1, 500_000, 500_000, 0);
+        live.died_at(0);
+        assert_eq!(picked(&[live, segment(2, 0, 0, 0)], false), [0; 0]);
+        let died = segment(1, 500_000, 499_000, 0);
+        died.died_at(0);
+        assert_eq!(picked(&[died], false), [1], "what died long ago must be erased, however little it is");
+    }
+
+    #[test]
+    fn old_evidence_is_asked_again_when_the_disk_limit_is_near() {
+        let old = || segment(14, 500_000, 300_000, 200_000);
+        assert_eq!(picked(&[old()], false), [0; 0]);
+        assert_eq!(picked(&[old()], true), [14]);
+        assert_eq!(picked(&[segment(15, 500_000, 300_000, 200_000)], true), [0; 0], "it was just written");
+        assert_eq!(picked(&[segment(14, 500_000, 400_000, 100_000)], true), [0; 0], "it is little");
+    }
+
+    #[test]
+    fn only_many_small_segments_are_merged() {
+        let live = |number, bytes| segment(number, bytes, bytes, 0);
+        let small: Vec<_> = (1..5).map(|number| live(number, MIB / 16 - 8)).collect();
+        assert_eq!(picked(&small, false), [1, 2, 3, 4]);
+        assert_eq!(picked(&small[..3], false), [0; 0]);
+        let larger: Vec<_> = (1..9).map(|number| live(number, MIB / 16)).collect();
+        assert_eq!(picked(&larger, false), [0; 0]);
+    }
+}

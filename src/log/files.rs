@@ -232,7 +232,7 @@ impl Files {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "simulation"))]
 mod tests {
     use super::*;
     use crate::vfs::SimVfs;

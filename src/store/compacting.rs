@@ -278,3 +278,38 @@ impl Core {
         }
     }
 }
+
+#[cfg(all(test, feature = "simulation"))]
+mod tests {
+    use super::*;
+    use crate::compaction::pick::tests::{policy, segment};
+    use crate::log::roster::Listed;
+    use crate::session::Deadline;
+
+    fn past(live: u64) -> Arc<Segment> {
+        let listed = Listed { ceiling: Deadline::at_ms(1), ..segment(1, 500_000, 0, 0).listed() };
+        let file = Arc::clone(&segment(1, 0, 0, 0).file);
+        let segment = Segment::new(listed, 0, file, crate::options::ReadMode::Plain).unwrap();
+        segment.gains(live as usize);
+        segment
+    }
+
+    #[test]
+    fn only_what_is_wholly_dead_and_past_its_ceiling_is_removed_unread() {
+        let find = |segment| Work::find(&[segment], policy(false), &Memory::default());
+        assert!(matches!(find(past(0)), Work::Retire(_)));
+        assert!(!matches!(find(past(500_000)), Work::Retire(_)), "something in it lives");
+        assert!(!matches!(find(segment(1, 500_000, 0, 0)), Work::Retire(_)), "its ceiling is ahead");
+    }
+
+    #[test]
+    fn a_full_segment_of_the_log_is_sealed_once() {
+        let live = || segment(1, 500_000, 500_000, 0);
+        let mut memory = Memory::default();
+        assert!(matches!(Work::find(&[live()], policy(false), &memory), Work::Seal(_)));
+        memory.sealed.insert(1);
+        let none = Work::find(&[live()], policy(false), &memory);
+        assert!(none.is_none());
+        assert!(!Work::Seal(Vec::new()).is_none());
+    }
+}

@@ -157,3 +157,35 @@ impl Core {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ONE: Digest = Digest([1; 16]);
+    const TWO: Digest = Digest([2; 16]);
+
+    #[test]
+    fn what_is_owed_is_owed_until_it_is_settled() {
+        let owed = Owed::default();
+        assert!(owed.is_empty());
+        owed.add(ONE, 5, Deadline::at_ms(90));
+        owed.add(ONE, 5, Deadline::at_ms(80));
+        owed.add(TWO, 6, Deadline::at_ms(70));
+        assert!(!owed.is_empty());
+        assert_eq!(owed.ends(ONE).map(|ends| ends.ceiling), Some(Deadline::at_ms(90)));
+        owed.settle(ONE);
+        assert!(owed.ends(ONE).is_none() && owed.ends(TWO).is_some() && !owed.is_empty());
+        owed.settle(TWO);
+        assert!(owed.is_empty() && owed.all().0.is_empty());
+    }
+
+    #[test]
+    fn a_touch_is_owed_for_its_own_session_only() {
+        let owed = Owed::default();
+        owed.add_touch(ONE);
+        assert!(owed.owes_touch(ONE) && !owed.owes_touch(TWO));
+        owed.settle_touch(ONE);
+        assert!(!owed.owes_touch(ONE));
+    }
+}
