@@ -122,6 +122,14 @@ pub(crate) mod tests {
         segment
     }
 
+    /// A segment of this capacity whose frames end there.
+    pub(crate) fn segment_of(capacity: u64, end: u64) -> Arc<Segment> {
+        let file = SimVfs::new().create(std::path::Path::new("/1")).unwrap();
+        file.allocate(capacity).unwrap();
+        let listed = Listed { number: 1, ..segment(1, end, 0, 0).listed() };
+        Segment::new(listed, 0, file, ReadMode::Plain).unwrap()
+    }
+
     pub(crate) fn policy(pressed: bool) -> Policy {
         let erase_within = Duration::from_secs(100);
         Policy { now_ms: 1_000_000, erase_within, output_bytes_max: MIB, pressed, tail: 20 }

@@ -372,4 +372,27 @@ mod tests {
             let _ = Record::decode(&Frame { kind, lsn: 1, body: &body });
         }
     }
+
+    /// A ceiling that came back as never would keep every stub for ever.
+    #[test]
+    fn a_ceiling_is_rounded_up_by_little() {
+        let mut above = version(b"x");
+        above.ceiling = Deadline::at_ms(above.deadline.bits() + 1_000_000);
+        let mut out = Vec::new();
+        Record { lsn: 5, what: What::Put(above) }.encode(&mut out, 1, 0);
+        let frame = frame::decode(&out, 1, 0).unwrap();
+        let Some(Record { what: What::Put(back), .. }) = Record::decode(&frame) else { panic!("no put") };
+        assert!(back.ceiling.bits() - above.ceiling.bits() < 1_000);
+    }
+
+    #[test]
+    fn a_rotate_is_an_ending_and_what_begins_its_own_id_anew_is_none() {
+        let mut rotated = version(b"x");
+        let ceiling = Deadline::at_ms(1);
+        rotated.ends = Some(Ends { digest: Digest([4; 16]), ceiling });
+        assert!(Record { lsn: 5, what: What::Put(rotated) }.is_ending());
+        rotated.ends = Some(Ends { digest: rotated.digest, ceiling });
+        assert!(!Record { lsn: 5, what: What::Put(rotated) }.is_ending());
+        assert!(!Record { lsn: 5, what: What::Put(version(b"x")) }.is_ending());
+    }
 }

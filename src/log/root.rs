@@ -108,3 +108,78 @@ impl Root {
         Ok(())
     }
 }
+
+#[cfg(all(test, feature = "simulation"))]
+mod tests {
+    use super::*;
+    use crate::vfs::{CallKind, Fault, SimVfs, Times};
+
+    const DIRECTORY: &str = "/store";
+
+    fn begun() -> SimVfs {
+        let sim = SimVfs::new();
+        sim.create_dir(Path::new(DIRECTORY)).unwrap();
+        let header = StoreHeader {
+            store_id: [1; 16],
+            secret: [2; 32],
+            opening: 1,
+            durable_lsn: 0,
+            root: 1,
+            keeps_ids: false,
+        };
+        Root::create(&sim, Path::new(DIRECTORY), header).unwrap();
+        sim
+    }
+
+    fn read(sim: &SimVfs) -> Result<Option<Root>> {
+        Root::read(sim, Path::new(DIRECTORY), true)
+    }
+
+    /// A store that cannot be read now would be begun anew over the one that is there.
+    #[test]
+    fn a_header_that_cannot_be_opened_is_not_a_header_that_is_not_there() {
+        let sim = begun();
+        sim.fail(CallKind::Open, 1, Fault::Eio, Times::Once);
+        assert!(matches!(read(&sim), Err(Error::Io { .. })));
+        assert!(matches!(read(&sim), Ok(Some(_))));
+    }
+
+    #[test]
+    fn of_two_copies_the_one_that_says_more_counts_wherever_it_stands() {
+        let sim = begun();
+        let path = Path::new(DIRECTORY).join(FILE_NAME);
+        let old = sim.read_file(&path).unwrap();
+        read(&sim).unwrap().unwrap().set(1, 2, 70).unwrap();
+        let new = sim.read_file(&path).unwrap();
+        assert_eq!(old.len(), new.len());
+        let middle = COPY_BYTES as usize;
+        for mixed in [[&old[..middle], &new[middle..]].concat(), [&new[..middle], &old[middle..]].concat()] {
+            sim.write_file(&path, &mixed).unwrap();
+            let root = read(&sim).unwrap().unwrap();
+            assert_eq!((root.header().root, root.header().durable_lsn), (2, 70));
+            root.set(2, 3, 90).unwrap();
+            assert_eq!(read(&sim).unwrap().unwrap().header().root, 3);
+        }
+    }
+
+    /// Of a write that is torn one copy is left: the one that was not read is written first, and both in the end.
+    #[test]
+    fn a_torn_write_of_one_copy_leaves_the_other() {
+        let sim = begun();
+        let root = read(&sim).unwrap().unwrap();
+        for call in [1, 2] {
+            let number = call as u32 + 1;
+            sim.fail(CallKind::Write, call, Fault::Eio, Times::Once);
+            assert!(root.set(1, number, 10 * call).is_err());
+            sim.clear_faults();
+            let found = read(&sim).unwrap().unwrap().header().root;
+            assert_eq!(found, if call == 1 { 1 } else { number });
+        }
+        root.set(1, 9, 90).unwrap();
+        let bytes = sim.read_file(&Path::new(DIRECTORY).join(FILE_NAME)).unwrap();
+        let copy = root.header().encode();
+        for at in [0, COPY_BYTES as usize] {
+            assert_eq!(bytes[at..at + copy.len()], copy);
+        }
+    }
+}

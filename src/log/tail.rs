@@ -156,3 +156,47 @@ impl Staged {
         tail.segment.end() + self.bytes + reserve + ENTER_BYTES <= capacity
     }
 }
+
+#[cfg(all(test, feature = "simulation"))]
+mod tests {
+    use super::*;
+    use crate::compaction::pick::tests::segment_of;
+
+    #[test]
+    fn a_segment_made_for_a_frame_takes_it_with_its_reserve_and_is_not_much_larger() {
+        for bytes in [100, 5_000, 60_000, 70_000, 900_000, 3_000_000] {
+            let capacity = capacity_for(bytes);
+            let needed = bytes + Mark::FRAME_BYTES_MAX + ENTER_BYTES;
+            assert!(capacity.is_multiple_of(4096));
+            assert!(capacity - (capacity / RESERVE_SHARE).min(RESERVE_BYTES_MAX) >= needed, "{bytes}");
+            assert!(capacity <= needed + needed / 14 + 4096, "{bytes}");
+        }
+    }
+
+    /// Each goes only so far into what is kept for those after it.
+    #[test]
+    fn the_reserve_is_for_evictions_then_endings_then_the_roster() {
+        const CAPACITY: u64 = 1 << 20;
+        const RESERVE: u64 = 64 << 10;
+        let tail = |end| Tail::new(segment_of(CAPACITY, end), Roster::default(), 0);
+        for (reach, kept) in [
+            (Reach::Ordinary, RESERVE),
+            (Reach::Eviction, RESERVE / 4 * 3),
+            (Reach::Ending, RESERVE / 4),
+            (Reach::Roster, 0),
+        ] {
+            let staged = Staged { lsn: 1, offset: 0, bytes: 1_000, marked: None };
+            let last = CAPACITY - ENTER_BYTES - kept - 1_000;
+            assert!(staged.fits(&tail(last), reach));
+            assert!(!staged.fits(&tail(last + 1), reach));
+        }
+    }
+
+    #[test]
+    fn a_tail_knows_the_time_of_its_last_mark() {
+        let mut tail = Tail::new(segment_of(1 << 20, 0), Roster::default(), 0);
+        assert_eq!(tail.marked_clock_ms(), 0);
+        tail.marked = Some(Reached { lsn: 1, clock_ms: 77 });
+        assert_eq!(tail.marked_clock_ms(), 77);
+    }
+}
