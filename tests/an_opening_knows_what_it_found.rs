@@ -296,6 +296,8 @@ fn the_number_of_an_opening_that_came_to_nothing_is_not_used_again() {
     let machine = Machine::new();
     let store = machine.open();
     store.create("a", synced("a")).unwrap();
+    machine.clock.advance(MINUTE);
+    store.flush().unwrap();
     let other = machine.fork();
     drop(other.open());
     let second = other.segments().pop().unwrap();

@@ -137,7 +137,8 @@ impl Drop for Output<'_> {
     }
 }
 
-#[cfg(all(test, feature = "simulation"))]
+#[cfg(test)]
+#[cfg(feature = "simulation")]
 mod tests {
     use super::*;
     use crate::options::ReadMode;

@@ -100,7 +100,8 @@ impl Policy {
     }
 }
 
-#[cfg(all(test, feature = "simulation"))]
+#[cfg(test)]
+#[cfg(feature = "simulation")]
 pub(crate) mod tests {
     use super::*;
     use crate::log::roster::{Listed, Origin};

@@ -232,7 +232,8 @@ impl Files {
     }
 }
 
-#[cfg(all(test, feature = "simulation"))]
+#[cfg(test)]
+#[cfg(feature = "simulation")]
 mod tests {
     use super::*;
     use crate::vfs::SimVfs;

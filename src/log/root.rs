@@ -109,7 +109,8 @@ impl Root {
     }
 }
 
-#[cfg(all(test, feature = "simulation"))]
+#[cfg(test)]
+#[cfg(feature = "simulation")]
 mod tests {
     use super::*;
     use crate::vfs::{CallKind, Fault, SimVfs, Times};

@@ -157,7 +157,8 @@ impl Staged {
     }
 }
 
-#[cfg(all(test, feature = "simulation"))]
+#[cfg(test)]
+#[cfg(feature = "simulation")]
 mod tests {
     use super::*;
     use crate::compaction::pick::tests::segment_of;

@@ -279,7 +279,8 @@ impl Core {
     }
 }
 
-#[cfg(all(test, feature = "simulation"))]
+#[cfg(test)]
+#[cfg(feature = "simulation")]
 mod tests {
     use super::*;
     use crate::compaction::pick::tests::{policy, segment};

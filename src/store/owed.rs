@@ -159,25 +159,34 @@ impl Core {
 }
 
 #[cfg(test)]
+#[cfg(feature = "simulation")]
 mod tests {
     use super::*;
+    use crate::compaction::pick::tests::segment;
+    use crate::index::Entry;
 
     const ONE: Digest = Digest([1; 16]);
     const TWO: Digest = Digest([2; 16]);
+
+    fn old(digest: Digest) -> Old {
+        let place = Place { segment: 1, offset: 8 };
+        let entry = Entry::new(digest.tag(), place, Deadline::at_ms(50), 0);
+        Old { entry, segment: segment(1, 500, 500, 0), span: 64, subject: None }
+    }
 
     #[test]
     fn what_is_owed_is_owed_until_it_is_settled() {
         let owed = Owed::default();
         assert!(owed.is_empty());
-        owed.add(ONE, 5, Deadline::at_ms(90));
-        owed.add(ONE, 5, Deadline::at_ms(80));
-        owed.add(TWO, 6, Deadline::at_ms(70));
+        owed.add(ONE, 5, Deadline::at_ms(90), &old(ONE));
+        owed.add(ONE, 5, Deadline::at_ms(80), &old(ONE));
+        owed.add(TWO, 6, Deadline::at_ms(70), &old(TWO));
         assert!(!owed.is_empty());
         assert_eq!(owed.ends(ONE).map(|ends| ends.ceiling), Some(Deadline::at_ms(90)));
         owed.settle(ONE);
         assert!(owed.ends(ONE).is_none() && owed.ends(TWO).is_some() && !owed.is_empty());
         owed.settle(TWO);
-        assert!(owed.is_empty() && owed.all().0.is_empty());
+        assert!(owed.is_empty() && owed.is_settled());
     }
 
     #[test]
