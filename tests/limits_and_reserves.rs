@@ -286,3 +286,36 @@ fn a_touch_after_a_refused_one_is_no_coalesced_one() {
     assert!(found(&vfs.fork()) + slack_ms > promised, "with room again the log is told");
     assert_eq!(store.touch("user", 2 * hour).unwrap(), Touched::Coalesced);
 }
+
+/// The full disk refused a touch, so the log is owed it, and then the record is damaged: nobody could pay, and maintenance
+/// ended there each time, with nothing expired marked and nothing compacted.
+#[test]
+fn a_damaged_record_that_is_owed_a_touch_does_not_end_maintenance() {
+    let (vfs, clock) = fresh();
+    let hour = Duration::from_secs(3600);
+    let store = options(&vfs, &clock).at_limit(AtLimit::Reject).open(DIR).unwrap();
+    store.create("user", Write::new("THE RECORD").idle(hour).subject("alice")).unwrap();
+    store.flush().unwrap();
+    vfs.set_capacity(Some(used(&vfs)));
+    fill(&store, "b");
+    assert!((3..40).any(|hours| store.touch("user", hours * hour).is_err()), "the disk is full");
+    let flip = || {
+        let path = Path::new(DIR).join("00000001.seg");
+        let mut bytes = vfs.read_file(&path).unwrap();
+        let at = bytes.windows(6).position(|window| window == b"RECORD").unwrap() - 1;
+        bytes[at] ^= 1;
+        vfs.write_file(&path, &bytes).unwrap();
+    };
+    flip();
+    vfs.set_capacity(None);
+    while store.maintain(DAY).unwrap().more {}
+    assert!(store.get("user").unwrap_err().to_string().contains("00000001.seg"));
+    flip();
+    while store.maintain(DAY).unwrap().more {}
+    let again = options(&vfs.fork(), &clock).open(DIR).unwrap();
+    let promised = store.get("user").unwrap().unwrap().deadline().as_ms();
+    assert!(
+        again.get("user").unwrap().unwrap().deadline().as_ms() + 60_000 > promised,
+        "it is told when it can be"
+    );
+}

@@ -72,8 +72,6 @@ pub(crate) struct Chain {
     pub torn_bytes: u64,
     /// The LSN of the last frame, and whether nothing stands above the last mark but the mark itself.
     pub last_lsn: u64,
-    /// Where the last segment's frames end.
-    pub last_end: u64,
 }
 
 /// How the end of the log is to be taken.
@@ -124,7 +122,6 @@ impl Chain {
             damage: end.damage,
             torn_bytes: 0,
             last_lsn: durable,
-            last_end: 0,
         };
         for link in links {
             chain.take(link, keep_to, end.lsn)?;
@@ -161,7 +158,7 @@ impl Chain {
         let read_to = above().next_back().map_or(close_at, |seen| seen.offset + seen.span as u64);
         self.torn_bytes += link.torn_bytes(end_lsn);
         if let Some(last) = kept().chain(above()).next_back() {
-            (self.last_lsn, self.last_end) = (last.lsn, last.offset + last.span as u64);
+            self.last_lsn = last.lsn;
         }
         let mut hints = Hints::default();
         let mut listed = link.open.listed(read_to);

@@ -145,7 +145,12 @@ impl Core {
                 let (base, deadline) = (found.lsn, found.entry.deadline());
                 Ok(What::Touch { digest, base, deadline })
             };
-            if let Some(what) = self.find(digest, touched)? {
+            let found = match self.find(digest, touched) {
+                // It stays owed: one damaged record must not keep the rest of maintenance from being done.
+                Err(Error::Corrupt(_)) => continue,
+                found => found?,
+            };
+            if let Some(what) = found {
                 let now = self.watch.now();
                 match self.appender()?.append(now.settled_ms, |lsn| Record { lsn, what }) {
                     Err(Error::Full(_)) => return Ok(()),
