@@ -134,3 +134,36 @@ fn looking_on_keeps_no_server_from_starting() {
     assert!(opened.is_ok(), "{opened:?}");
     assert!(Options::new().read_only(true).open(dir.path()).unwrap().holder().is_some());
 }
+
+/// A server has the store, and the end of its log is damaged below what it knows to be durable. Whoever looks on took that for
+/// the end of the log, and was shown a session whose logout stands behind it.
+#[test]
+fn a_look_at_a_damaged_log_is_an_error_and_no_older_store() {
+    let dir = tempfile::tempdir().unwrap();
+    let open = || Options::new().manual_maintenance(true).open(dir.path());
+    let store = open().unwrap();
+    let look = || Options::new().read_only(true).open(dir.path());
+    store.create("X", Write::new("x")).unwrap();
+    store.create("Y", Write::new("THE RECORD")).unwrap();
+    store.destroy("X").unwrap();
+    store.create("Z", Write::new("z")).unwrap();
+    assert!(look().unwrap().get("X").unwrap().is_none());
+    let segment = dir.path().join("00000001.seg");
+    let mut bytes = std::fs::read(&segment).unwrap();
+    let at = bytes.windows(10).position(|window| window == b"THE RECORD").unwrap();
+    bytes[at] ^= 1;
+    let flip = |byte: u8| {
+        use std::os::unix::fs::FileExt;
+        let file = std::fs::File::options().write(true).open(&segment).unwrap();
+        file.write_all_at(&[byte], at as u64).unwrap();
+    };
+    flip(bytes[at]);
+    let error = look().err().expect("the log is damaged");
+    assert!(
+        matches!(&error, sessile::Error::Corrupt(damage) if damage.file.contains("00000001")),
+        "{error:?}"
+    );
+    assert!(store.get("X").unwrap().is_none(), "the server goes on");
+    flip(bytes[at] ^ 1);
+    assert!(look().unwrap().get("X").unwrap().is_none());
+}

@@ -79,10 +79,9 @@ pub(crate) struct Chain {
 pub(crate) enum Purpose {
     /// Nobody else has the store: holes are judged, and what is not known durable will be copied.
     Recover,
-    /// Nobody else has the store, and nothing will be written: holes are judged, and everything is read in place.
+    /// Nothing will be written: holes are judged, and everything is read in place. A server may be writing meanwhile: what it
+    /// was just about to write can look like damage, and whoever looks on looks again.
     Examine,
-    /// A server may be writing: the first hole is the end, and what stands below it is read in place.
-    Inspect,
 }
 
 impl Chain {
@@ -100,7 +99,7 @@ impl Chain {
         let told =
             links.iter().flat_map(|link| &link.marks).map(|(_, mark)| mark.durable_lsn).max().unwrap_or(0);
         let durable = told.max(lsn_before(opening)).max(store.durable_lsn);
-        let end = End::find(&links, durable, how);
+        let end = End::find(&links, durable);
         Self::cut(links, durable, end, how)
     }
 
@@ -212,7 +211,7 @@ struct End {
 }
 
 impl End {
-    fn find(links: &[Link], durable: u64, how: Purpose) -> Self {
+    fn find(links: &[Link], durable: u64) -> Self {
         let mut damage = Vec::new();
         for (position, link) in links.iter().enumerate() {
             let header = &link.open.header;
@@ -228,7 +227,7 @@ impl End {
                     continue;
                 }
                 let below = (in_copied || lsn_before < durable) && !planted!(DamageTakenForTheEnd);
-                if how != Purpose::Inspect && below {
+                if below {
                     damage.push(link.damage(hole, durable, links));
                     continue;
                 }

@@ -36,6 +36,8 @@ type Slot = Arc<Mutex<Weak<Held>>>;
 
 /// How often a survey that a server's work has overtaken is tried again.
 const INSPECT_TRIES: usize = 200;
+/// So often in a row the same damage is no server at work.
+const SAME_DAMAGE_TIMES: usize = 10;
 const INSPECT_PAUSE: Duration = Duration::from_millis(2);
 
 /// Opens the store in `directory`, or shares it where this process has it open already.
@@ -136,7 +138,7 @@ fn open_core(directory: &Path, options: Options, lock: DirectoryLock) -> Result<
 /// Opens for reading only: looks again when a server's work has overtaken the look.
 fn inspect(directory: &Path, mut options: Options) -> Result<Arc<Held>> {
     options.manual_maintenance = true;
-    let mut last = None;
+    let (mut last, mut times) = (None, 0);
     for _ in 0..INSPECT_TRIES {
         let began = Instant::now();
         let vfs = Arc::clone(&options.vfs);
@@ -145,10 +147,9 @@ fn inspect(directory: &Path, mut options: Options) -> Result<Arc<Held>> {
             return Err(Error::NotAStore(directory.to_owned()));
         };
         let header = root.header();
-        let purpose = if holder.is_some() { Purpose::Inspect } else { Purpose::Examine };
         // What a server at work has just removed looks like damage, so with one there nothing is salvaged at once.
         let mode = if holder.is_some() { Recovery::Strict } else { options.recovery };
-        match survey(place(directory, &options, &header), &root, purpose, mode) {
+        match survey(place(directory, &options, &header), &root, Purpose::Examine, mode) {
             Ok(survey) => {
                 let clock = Arc::clone(&options.clock);
                 let watch = Watch::new(clock, survey.clock_ms, options.clock_confirm, options.clock_jump_max);
@@ -161,6 +162,11 @@ fn inspect(directory: &Path, mut options: Options) -> Result<Arc<Held>> {
                 return Ok(Arc::new(Held(core)));
             }
             Err(error @ Error::Corrupt(_)) if holder.is_some() => {
+                let is_same = last.as_ref().is_some_and(|last: &Error| last.to_string() == error.to_string());
+                times = if is_same { times + 1 } else { 1 };
+                if times == SAME_DAMAGE_TIMES {
+                    return Err(error);
+                }
                 last = Some(error);
                 pause(INSPECT_PAUSE);
             }
