@@ -38,7 +38,7 @@ const TABLE: &[(Plant, u64, u64)] = &[
     (Plant::TouchNeverLogged, 20, 1),
     (Plant::UnlinkedBeforeItIsDurable, 60, 13),
     (Plant::RelocatesWithoutCompare, 30, 6),
-    (Plant::CompactsPastWritersInFlight, 40, 9),
+    (Plant::CompactsPastWritersInFlight, 1_100, 273),
     (Plant::ExpiryBelievesTheWheel, 20, 2),
     (Plant::JumpIsBelieved, 20, 2),
     (Plant::TimeRunsBackwards, 20, 1),
@@ -130,7 +130,10 @@ fn every_rule_and_every_break_of_the_model_has_its_fault() {
         let (_, allowed, needed) = row.unwrap_or_else(|| panic!("{plant:?} is not looked for"));
         let row = DOCUMENT.lines().find(|line| line.starts_with(&format!("| `{}` |", plant.name())));
         let row = row.unwrap_or_else(|| panic!("tests/README.md lacks {plant:?}"));
-        assert!(row.contains(&format!("| {allowed} | {needed} |")), "tests/README.md says otherwise: {row}");
+        assert!(
+            row.replace(',', "").contains(&format!("| {allowed} | {needed} |")),
+            "tests/README.md says otherwise: {row}"
+        );
     }
 }
 

@@ -38,6 +38,7 @@ pub(crate) fn plot(dice: &mut Dice, ids: u8, short: Option<Short>) -> Vec<Act> {
     let mut plot = Plot { first, ids, acts: Vec::new() };
     let subject = dice.below(3) as u8;
     match short {
+        _ if cfg!(torture_scheduled) && dice.one_in(2) => plot.hurried(),
         Some(Short::OfDisk) => plot.crowded_out(subject),
         Some(Short::OfLimit) => plot.filled_up(subject),
         None => plot.ended(subject, dice),
@@ -166,6 +167,18 @@ impl Plot {
         self.set(1, DAY, Whose::Keep);
         self.fill(1);
         self.later(MINUTE);
+    }
+
+    /// Three actors: two write their session again and again, so that a segment is full and nearly all garbage soon; the third
+    /// rewrites it while one of the writes may still be on its way to the index.
+    fn hurried(&mut self) {
+        for _ in 0..8 {
+            for part in 0..2 {
+                let id = self.id(part);
+                self.acts.push(Act::Set(id, Self::say(LARGE, 10 * DAY, Whose::Nobody)));
+            }
+            self.acts.push(Act::Maintain);
+        }
     }
 
     /// A touched session moves.
