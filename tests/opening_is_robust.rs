@@ -158,7 +158,7 @@ fn a_look_at_a_damaged_log_is_an_error_and_no_older_store() {
         file.write_all_at(&[byte], at as u64).unwrap();
     };
     flip(bytes[at]);
-    let error = look().err().expect("the log is damaged");
+    let Err(error) = look() else { panic!("the log is damaged") };
     assert!(
         matches!(&error, sessile::Error::Corrupt(damage) if damage.file.contains("00000001")),
         "{error:?}"
