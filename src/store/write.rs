@@ -5,6 +5,7 @@
 
 use super::core::{Core, count, millis};
 use super::finding::{Found, Life, Old};
+use super::locks::IdGuard;
 use crate::clock::Now;
 use crate::error::{Error, Full, Result, Unknown};
 use crate::id::Digest;
@@ -147,18 +148,7 @@ impl Core {
         write: Option<&Write>,
     ) -> Result<Version> {
         let subject = write.map_or(Ok(Change::Keep), |write| self.check(write))?;
-        let guard = loop {
-            if self.owed.ends(to).is_some() {
-                // The record has room for one ended id, and that is the old one.
-                self.pay()?;
-                self.owed.ends(to).map_or(Ok(()), |_| Err(Error::Full(Full::FileSystem)))?;
-            }
-            let guard = self.locks.two(from.tag(), to.tag());
-            // While this one waited for the lock, somebody may have ended the new id, and it is owed now.
-            if self.owed.ends(to).is_none() {
-                break guard;
-            }
-        };
+        let guard = self.lock_free_of_debt(from, to)?;
         self.check_open()?;
         let now = self.look();
         let before = self.admit(from, Expect::Present, now, write.is_none())?;
@@ -197,21 +187,14 @@ impl Core {
             Err(error @ Error::Full(_)) => return Err(error),
             // The old id ends all the same: it must not go on because the disk failed.
             Err(error) => {
-                return Err(self.end_undurably(
-                    from,
-                    &before.old,
-                    (before.birth, before.ceiling),
-                    now,
-                    error,
-                ));
+                let ended = (before.birth, before.ceiling);
+                return Err(self.end_undurably(from, &before.old, ended, now, error));
             }
         };
         if let What::Put(version) = build(placed.lsn).what {
-            let last = planted!(
-                RotatedIdStaysInMemory,
-                before.old.entry.deadline(),
-                self.withdraw(from, &before.old, now, false)
-            );
+            let old = &before.old;
+            let last =
+                planted!(RotatedIdStaysInMemory, old.entry.deadline(), self.withdraw(from, old, now, false));
             let kept = if write.is_some_and(|write| write.shorten) { terms.deadline } else { last };
             let deadline = terms.deadline.max(kept.min(terms.absolute));
             self.publish(&placed, &StoredVersion { deadline, ..version }, None, deadline, now);
@@ -219,6 +202,22 @@ impl Core {
         count(&self.counters.updated);
         drop(guard);
         self.acknowledge_ending(&placed, write)
+    }
+
+    /// Locks both ids of a rotate. Its record has room for one ended id, and that is the old one; so nothing may be owed for
+    /// the new one.
+    fn lock_free_of_debt(&self, from: Digest, to: Digest) -> Result<IdGuard<'_>> {
+        loop {
+            if self.owed.ends(to).is_some() {
+                self.pay()?;
+                self.owed.ends(to).map_or(Ok(()), |_| Err(Error::Full(Full::FileSystem)))?;
+            }
+            let guard = self.locks.two(from.tag(), to.tag());
+            // While this one waited for the locks, somebody may have ended the new id, and it is owed now.
+            if self.owed.ends(to).is_none() {
+                return Ok(guard);
+            }
+        }
     }
 
     /// Lets the write go on if the session is as it should be; what is over is taken out of memory first.
