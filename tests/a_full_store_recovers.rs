@@ -125,3 +125,19 @@ fn dying_at_the_disk_limit_again_and_again_leaves_room_to_compact() {
         state(&store)
     );
 }
+
+/// Each opening began a segment and wrote little to it. What was allocated and never written counted against the limit, nothing
+/// in it was garbage, so nothing was rewritten, and a store that held a tenth of what it may refused to write.
+#[test]
+fn openings_that_wrote_little_do_not_fill_the_limit() {
+    let (mut vfs, clock) = fresh();
+    let reopen = |vfs: &SimVfs| options(vfs, &clock).at_limit(AtLimit::Reject).open(DIR).unwrap();
+    let mut store = reopen(&vfs);
+    for number in 0..12 {
+        store.create(format!("{number}"), written(20_000)).unwrap();
+        vfs = vfs.fork();
+        store = reopen(&vfs);
+    }
+    let made = (0..1_000).filter(|n| store.create(format!("new{n}"), written(400)).is_ok()).count();
+    assert_eq!((made, store.len()), (1_000, 1_012), "{}", state(&store));
+}

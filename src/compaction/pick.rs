@@ -5,11 +5,14 @@
 //! 2. what is mostly garbage, by benefit and cost (bytes won for bytes written), unless the rest will die by itself soon;
 //! 3. when the disk limit is near, what is mostly evidence of endings, the oldest first: what a crowd of short-lived
 //!    sessions leaves behind, of which by then nothing is left that the evidence could speak against;
-//! 4. small segments, when there are many: each open of the store begins one.
+//! 4. when the disk limit is near, what is half empty: each open of the store begins a segment, and what was allocated for
+//!    the one before and never written counts against the limit like everything else;
+//! 5. small segments, when there are many, for the same reason.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::log::roster::Origin;
 use crate::log::segment::Segment;
 
 /// A segment is worth rewriting when at least this share of it is garbage, in percent.
@@ -58,6 +61,10 @@ pub(crate) fn pick(sealed: &[Arc<Segment>], policy: Policy) -> Vec<Arc<Segment>>
     if !testimony.is_empty() {
         return testimony;
     }
+    let half_empty = policy.take(sealed.iter().filter(|segment| policy.is_half_empty(segment)));
+    if !half_empty.is_empty() {
+        return half_empty;
+    }
     let small: Vec<_> =
         sealed.iter().filter(|segment| segment.frame_bytes() < policy.output_bytes_max / 16).collect();
     if small.len() >= SMALL_COUNT { policy.take(small.into_iter()) } else { Vec::new() }
@@ -78,6 +85,11 @@ impl Policy {
         garbage > 0
             && garbage.saturating_mul(100) >= segment.frame_bytes().saturating_mul(percent)
             && (self.pressed || !dies_soon)
+    }
+
+    /// An output is made as large as what it holds, so it is not picked again.
+    fn is_half_empty(&self, segment: &Segment) -> bool {
+        self.pressed && segment.origin == Origin::Log && segment.end() <= segment.capacity / 2
     }
 
     fn is_old_testimony(&self, segment: &Segment) -> bool {
@@ -104,7 +116,7 @@ impl Policy {
 #[cfg(feature = "simulation")]
 pub(crate) mod tests {
     use super::*;
-    use crate::log::roster::{Listed, Origin};
+    use crate::log::roster::Listed;
     use crate::options::ReadMode;
     use crate::session::Deadline;
     use crate::vfs::{SimVfs, Vfs};
@@ -138,6 +150,16 @@ pub(crate) mod tests {
 
     fn picked(sealed: &[Arc<Segment>], pressed: bool) -> Vec<u32> {
         pick(sealed, policy(pressed)).iter().map(|segment| segment.number).collect()
+    }
+
+    #[test]
+    fn half_empty_segments_are_merged_when_the_disk_limit_is_near() {
+        let (half, more) = (segment_of(2 * MIB, MIB), segment_of(2 * MIB, MIB + 8));
+        let live = |segment: &Segment| segment.gains(segment.frame_bytes() as usize);
+        [&half, &more].into_iter().for_each(|segment| live(segment));
+        assert!(pick(&[Arc::clone(&half)], policy(false)).is_empty());
+        assert_eq!(pick(&[Arc::clone(&half)], policy(true)).len(), 1);
+        assert!(pick(&[more], policy(true)).is_empty());
     }
 
     #[test]
