@@ -48,12 +48,10 @@ impl Oracle {
     }
 
     /// Other operations on this id may be under way: then nothing of what they leave is certain but its bounds, and they may
-    /// leave what no state before them made possible.
+    /// leave what no state before them made possible; here, and where a rotation takes what it finds here.
     fn overlap(&mut self, op: usize, id: usize, mine: Option<&Known>) -> bool {
-        let busy = |pending: &&Pending| pending.id == id && pending.op != op;
-        let busy: Vec<Pending> = self.pending.iter().filter(busy).copied().collect();
-        let whole = self.pending.iter().filter(|pending| busy.iter().any(|of| of.op == pending.op));
-        for Pending { op, id, might_leave } in whole.copied().collect::<Vec<_>>() {
+        let reached = self.reached(op, id);
+        for Pending { op, id, might_leave } in self.pending_of_those_at(&reached, op) {
             // All effects of an operation or none, also those on ids that nobody else is at.
             if let Some(known) = might_leave
                 && !self.ids[id].states.iter().any(|state| state.op == op)
@@ -61,17 +59,48 @@ impl Oracle {
                 self.ids[id].states.push(State { op, known });
             }
         }
-        let states = &mut self.ids[id].states;
         let early_ms = mine.map_or(u64::MAX, |mine| mine.early_ms.min(mine.absolute_ms));
-        for state in states.iter_mut() {
-            if let Some(known) = &mut state.known
-                && let Some(pending) = busy.iter().find(|pending| pending.op == state.op)
-            {
-                let least = pending.might_leave.flatten().map_or(u64::MAX, |known| known.early_ms);
-                *known = Known { early_ms: known.early_ms.min(early_ms).min(least), ..loose(*known) };
+        for id in reached {
+            let busy: Vec<Pending> = self.others_at(op, id).copied().collect();
+            for state in &mut self.ids[id].states {
+                if let Some(known) = &mut state.known
+                    && let Some(pending) = busy.iter().find(|pending| pending.op == state.op)
+                {
+                    let least = pending.might_leave.flatten().map_or(u64::MAX, |known| known.early_ms);
+                    *known = Known { early_ms: known.early_ms.min(early_ms).min(least), ..loose(*known) };
+                }
             }
         }
-        !busy.is_empty()
+        self.others_at(op, id).next().is_some()
+    }
+
+    /// Operations but this one that are under way on an id.
+    fn others_at(&self, op: usize, id: usize) -> impl Iterator<Item = &Pending> {
+        self.pending.iter().filter(move |pending| pending.id == id && pending.op != op)
+    }
+
+    /// Everything that operations but this one, which are under way on these ids, may leave anywhere.
+    fn pending_of_those_at(&self, ids: &[usize], op: usize) -> Vec<Pending> {
+        let there = |of: usize| ids.iter().any(|id| self.others_at(op, *id).any(|other| other.op == of));
+        self.pending.iter().filter(|pending| there(pending.op)).copied().collect()
+    }
+
+    /// This id, and those to which operations but this one that are under way may carry what it leaves here.
+    fn reached(&self, op: usize, id: usize) -> Vec<usize> {
+        let mut reached = vec![id];
+        let mut next = 0;
+        while let Some(id) = reached.get(next).copied() {
+            next += 1;
+            for of in self.others_at(op, id) {
+                let carried = |to: &&Pending| to.op == of.op && matches!(to.might_leave, Some(Some(_)));
+                for to in self.pending.iter().filter(carried) {
+                    if !reached.contains(&to.id) {
+                        reached.push(to.id);
+                    }
+                }
+            }
+        }
+        reached
     }
 
     fn leave(&mut self, op: usize, id: usize, known: Option<Known>) {
