@@ -16,9 +16,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use common::hooks::{Call, Interrupting};
+use common::hooks::Interrupting;
 use common::machine::{DAY, HOUR, MINUTE, Machine, SECOND, beacon, maintain, roll, telling};
-use sessile::vfs::CrashPolicy;
+use sessile::vfs::{CallKind, CrashPolicy};
 use sessile::{Durability, Error, Store, Write};
 
 /// What a user does while compaction is at it.
@@ -94,8 +94,8 @@ fn expect(store: &Store, deed: Deed) {
 /// stands in a segment that stays.
 fn about_to_compact(stale: bool) -> (Machine, Interrupting, Store, String) {
     let machine = Machine::new();
-    let vfs = Interrupting::new(machine.sim.clone());
-    let store = machine.options().vfs(Arc::new(vfs.clone())).open("/store").unwrap();
+    let vfs = Interrupting::default();
+    let store = machine.options().vfs(vfs.over(&machine.sim)).open("/store").unwrap();
     store.create("K", Write::new("K, the old version").idle(DAY * 14)).unwrap();
     roll(&store, &machine, "long", DAY * 30);
     store.update("K", Write::new("K, logged in").idle(DAY * 20).subject("alice")).unwrap();
@@ -116,7 +116,7 @@ fn about_to_compact(stale: bool) -> (Machine, Interrupting, Store, String) {
 fn compaction_loses_against_what_happens_at_any_of_its_steps() {
     let mut acted = 0;
     for deed in DEEDS {
-        for call in [Call::Create, Call::Rename, Call::Remove] {
+        for call in [CallKind::Create, CallKind::Rename, CallKind::Remove] {
             for nth in 1..4 {
                 let (machine, vfs, store, segment) = about_to_compact(nth == 2);
                 let doing = store.clone();
@@ -152,7 +152,7 @@ fn compaction_loses_against_an_unsynced_write_while_it_syncs() {
     for nth in 1..12 {
         let (machine, vfs, store, _) = about_to_compact(true);
         let doing = store.clone();
-        vfs.before(Call::SyncSegment, nth, move || {
+        vfs.before(CallKind::Sync, nth, move || {
             doing.update("K", Write::new("K anew").durability(Durability::Written)).unwrap();
         });
         maintain(&store);
@@ -169,7 +169,9 @@ fn compaction_loses_against_an_unsynced_write_while_it_syncs() {
 /// Dead only when what killed it is durable: the superseding write is lost, so what it superseded must be there.
 #[test]
 fn a_superseded_version_stays_until_what_superseded_it_is_durable() {
-    for (call, nth) in [(Call::Create, 1), (Call::Create, 2), (Call::Rename, 1), (Call::Rename, 2)] {
+    for (call, nth) in
+        [(CallKind::Create, 1), (CallKind::Create, 2), (CallKind::Rename, 1), (CallKind::Rename, 2)]
+    {
         let (machine, vfs, store, _) = about_to_compact(true);
         let doing = store.clone();
         vfs.before(call, nth, move || {
@@ -177,8 +179,8 @@ fn a_superseded_version_stays_until_what_superseded_it_is_durable() {
         });
         for point in 1.. {
             let trial = machine.fork();
-            let vfs = Interrupting::new(trial.sim.clone());
-            let store = trial.options().vfs(Arc::new(vfs.clone())).open("/store").unwrap();
+            let vfs = Interrupting::default();
+            let store = trial.options().vfs(vfs.over(&trial.sim)).open("/store").unwrap();
             // The two minutes before were no jump of the clock.
             store.confirm_clock().unwrap();
             let doing = store.clone();

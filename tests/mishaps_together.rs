@@ -17,11 +17,11 @@ mod hazard;
 mod hooks;
 
 use std::path::Path;
-use std::sync::{Arc, mpsc};
+use std::sync::mpsc;
 use std::time::Duration;
 
 use hazard::{DAY, DIR, fresh, options, options_on, roll, segments, written};
-use hooks::{Call, Interrupting};
+use hooks::Interrupting;
 use sessile::vfs::{CallKind, Fault, SimVfs, Times, Vfs};
 use sessile::{AtLimit, Recovery, Store, Write};
 
@@ -231,8 +231,8 @@ fn an_expiry_that_could_not_be_marked_is_marked_when_there_is_room() {
 #[test]
 fn a_debt_is_not_paid_with_the_session_that_was_rotated_to_its_id_meanwhile() {
     let (sim, clock) = fresh();
-    let vfs = Interrupting::new(sim.clone());
-    let set = options_on(Arc::new(vfs.clone()), &clock).segment_bytes(256 << 10).at_limit(AtLimit::Reject);
+    let vfs = Interrupting::default();
+    let set = options_on(vfs.over(&sim), &clock).segment_bytes(256 << 10).at_limit(AtLimit::Reject);
     let store = set.open(DIR).unwrap();
     store.create("from", written(10)).unwrap();
     store.create("to", written(11)).unwrap();
@@ -241,7 +241,7 @@ fn a_debt_is_not_paid_with_the_session_that_was_rotated_to_its_id_meanwhile() {
     sim.fail(CallKind::Create, 1, Fault::Eio, Times::Once);
     let (rotating, rotated) = mpsc::channel();
     let other = store.clone();
-    vfs.before(Call::Create, 1, move || {
+    vfs.before(CallKind::Create, 1, move || {
         // It waits for the id that is being destroyed.
         std::thread::spawn(move || rotating.send(other.rotate("from", "to", None).map(drop)).unwrap());
         std::thread::sleep(Duration::from_millis(200));
@@ -282,8 +282,8 @@ fn a_revocation_that_is_owed_for_a_misread_record_is_not_called_durable() {
 #[test]
 fn a_misread_session_is_revoked_although_compaction_moves_it() {
     let (sim, clock) = fresh();
-    let vfs = Interrupting::new(sim.clone());
-    let store = options_on(Arc::new(vfs.clone()), &clock).open(DIR).unwrap();
+    let vfs = Interrupting::default();
+    let store = options_on(vfs.over(&sim), &clock).open(DIR).unwrap();
     store.create("X", Write::new(vec![b'x'; 960]).idle(DAY).subject("alice")).unwrap();
     roll(&store, &sim, "brief", 60 * SECOND);
     clock.advance(120 * SECOND);
@@ -292,10 +292,10 @@ fn a_misread_session_is_revoked_although_compaction_moves_it() {
     let (appending, is_appending) = mpsc::channel();
     let hooks = vfs.clone();
     // Once the output is complete, the next sync is that of the frame that lists it; what follows moves the index.
-    vfs.before(Call::Rename, 1, move || {
+    vfs.before(CallKind::Rename, 1, move || {
         let hooks_then = hooks.clone();
-        hooks.before(Call::SyncSegment, 1, move || {
-            hooks_then.before(Call::WriteSegment, 1, move || {
+        hooks.before(CallKind::Sync, 1, move || {
+            hooks_then.before(CallKind::Write, 1, move || {
                 appending.send(()).unwrap();
                 std::thread::sleep(Duration::from_millis(200));
             });

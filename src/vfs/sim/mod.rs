@@ -3,7 +3,7 @@
 //! Owns: [`SimVfs`], what a test says to it. The rooms behind it: `content` and `inode` (a file, in the cache and on
 //! the disk), `names` (a directory, likewise), `disk` (all of them), `crash` (what is left of them), `faults` (which
 //! call fails), `world` (one machine between two crashes), `handle` (the calls), `dice` (a seed's numbers),
-//! `entropy` (what a store draws instead of the system's random bytes).
+//! `entropy` (what a store draws instead of the system's random bytes), `watched` (somebody who acts between two calls).
 //!
 //! What holds, and each is a test in `tests`:
 //! 1. Every call sees all that was written. What survives a power loss for certain is only what was synced: bytes and
@@ -23,6 +23,7 @@ mod inode;
 mod names;
 #[cfg(test)]
 mod tests;
+mod watched;
 mod world;
 
 use std::fmt;
@@ -35,6 +36,7 @@ pub use crash::{CrashPolicy, Hazards};
 pub(crate) use entropy::draw_seeded;
 pub use entropy::seed_entropy;
 pub use faults::{CallKind, Fault, Times};
+pub use watched::{CallWatcher, WatchedVfs};
 
 use content::{Content, Data};
 use disk::{Disk, split};

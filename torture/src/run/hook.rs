@@ -1,14 +1,13 @@
 //! A way into the middle of the store's own work: other actors act where the store calls the file system and holds no lock
 //! that they need.
 //!
-//! Owns: [`Hooked`], the file system that a store is given, and where in it is which [`Moment`].
+//! Owns: [`Hook`], which watches the calls to the file system, and which of them is which [`Moment`].
 
-use std::io;
-use std::path::Path;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
-use sessile::vfs::{Map, SimVfs, Vfs, VfsFile};
+use sessile::vfs::{CallKind, CallWatcher};
 
 use crate::script::{Act, Moment};
 
@@ -24,6 +23,8 @@ pub struct Hook {
     named: Mutex<Vec<String>>,
     /// The file that was created last, by the name that it was created under.
     created: Mutex<String>,
+    /// Outputs of compaction that something was written to.
+    written: Mutex<BTreeSet<String>>,
     busy: AtomicBool,
     /// An output of compaction was begun since the last step, or a segment removed.
     compacting: AtomicBool,
@@ -50,6 +51,20 @@ impl Hook {
         self.compacting.load(Ordering::Relaxed)
     }
 
+    /// A segment that is part of the log or of its history, and no file in the making.
+    fn is_segment(&self, name: &str) -> bool {
+        name.ends_with(".seg") || is_unnamed(name) && locked(&self.named).iter().any(|named| named == name)
+    }
+
+    /// Nothing was created since this file was.
+    fn is_fresh(&self, name: &str) -> bool {
+        *locked(&self.created) == name.replace(".seg", ".tmp")
+    }
+
+    fn is_first_write(&self, name: &str) -> bool {
+        locked(&self.written).insert(name.to_owned())
+    }
+
     fn meet(&self, moment: Moment) {
         if moment != Moment::BeforeSync {
             self.compacting.store(true, Ordering::Relaxed);
@@ -69,122 +84,36 @@ impl Hook {
     }
 }
 
-/// The simulated file system, with the hook in it.
-#[derive(Clone)]
-pub struct Hooked {
-    pub sim: SimVfs,
-    pub hook: Arc<Hook>,
-}
-
-impl Hooked {
-    fn wrap(&self, path: &Path, file: Arc<dyn VfsFile>) -> Arc<dyn VfsFile> {
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let written = AtomicBool::new(false);
-        Arc::new(HookedFile { file, name, written, hook: Arc::clone(&self.hook) })
-    }
-}
-
-struct HookedFile {
-    file: Arc<dyn VfsFile>,
-    name: String,
-    written: AtomicBool,
-    hook: Arc<Hook>,
-}
-
 /// Whether this is the temporary name of a segment.
 fn is_unnamed(name: &str) -> bool {
     name.ends_with(".tmp") && name.as_bytes().first().is_some_and(u8::is_ascii_digit)
 }
 
-impl HookedFile {
-    /// A segment that is part of the log or of its history, and no file in the making.
-    fn is_segment(&self) -> bool {
-        self.name.ends_with(".seg") || is_unnamed(&self.name) && locked(&self.hook.named).contains(&self.name)
+impl CallWatcher for Hook {
+    fn before(&self, kind: CallKind, name: &str) {
+        match kind {
+            // A file that cannot be named is removed while the log waits for it: nobody may write then.
+            CallKind::Remove if name.ends_with(".seg") && !self.is_fresh(name) => {
+                self.meet(Moment::BeforeRemoval);
+            }
+            // A segment of the log is named before anything is written to it; an output of compaction is written first.
+            CallKind::Write if is_unnamed(name) && !self.is_segment(name) && self.is_first_write(name) => {
+                self.meet(Moment::BeforeOutput);
+            }
+            CallKind::Sync if self.is_segment(name) => self.meet(Moment::BeforeSync),
+            CallKind::Sync if locked(&self.written).contains(name) => self.meet(Moment::BeforeNaming),
+            _ => {}
+        }
     }
-}
 
-impl Vfs for Hooked {
-    fn create_dir(&self, path: &Path) -> io::Result<()> {
-        self.sim.create_dir(path)
-    }
-    fn list(&self, directory: &Path) -> io::Result<Vec<String>> {
-        self.sim.list(directory)
-    }
-    fn create(&self, path: &Path) -> io::Result<Arc<dyn VfsFile>> {
-        let file = self.wrap(path, self.sim.create(path)?);
-        *locked(&self.hook.created) =
-            path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        Ok(file)
-    }
-    fn open(&self, path: &Path, writable: bool) -> io::Result<Arc<dyn VfsFile>> {
-        self.sim.open(path, writable).map(|file| self.wrap(path, file))
-    }
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        let name = from.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        self.sim.rename(from, to)?;
-        locked(&self.hook.named).push(name);
-        Ok(())
-    }
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        // A file that cannot be named is removed while the log waits for it: nobody may write then.
-        if name.ends_with(".seg") && *locked(&self.hook.created) != name.replace(".seg", ".tmp") {
-            self.hook.meet(Moment::BeforeRemoval);
+    fn after(&self, kind: CallKind, name: &str) {
+        match kind {
+            CallKind::Create => {
+                name.clone_into(&mut locked(&self.created));
+                locked(&self.written).remove(name);
+            }
+            CallKind::Rename => locked(&self.named).push(name.to_owned()),
+            _ => {}
         }
-        self.sim.remove(path)
-    }
-    fn hard_link(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.sim.hard_link(from, to)
-    }
-    fn sync_dir(&self, directory: &Path) -> io::Result<()> {
-        self.sim.sync_dir(directory)
-    }
-    fn free_bytes(&self, directory: &Path) -> io::Result<u64> {
-        self.sim.free_bytes(directory)
-    }
-    fn network_file_system(&self, directory: &Path) -> io::Result<Option<&'static str>> {
-        self.sim.network_file_system(directory)
-    }
-    fn identity(&self, directory: &Path) -> io::Result<(u64, u64)> {
-        self.sim.identity(directory)
-    }
-}
-
-impl VfsFile for HookedFile {
-    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.file.read_at(buffer, offset)
-    }
-    fn write_at(&self, data: &[u8], offset: u64) -> io::Result<usize> {
-        // A segment of the log is named before anything is written to it; an output of compaction is written first.
-        if is_unnamed(&self.name) && !self.is_segment() && !self.written.swap(true, Ordering::Relaxed) {
-            self.hook.meet(Moment::BeforeOutput);
-        }
-        self.file.write_at(data, offset)
-    }
-    fn allocate(&self, length: u64) -> io::Result<()> {
-        self.file.allocate(length)
-    }
-    fn release_from(&self, offset: u64) -> io::Result<()> {
-        self.file.release_from(offset)
-    }
-    fn sync(&self) -> io::Result<()> {
-        if self.is_segment() {
-            self.hook.meet(Moment::BeforeSync);
-        } else if is_unnamed(&self.name) && self.written.load(Ordering::Relaxed) {
-            self.hook.meet(Moment::BeforeNaming);
-        }
-        self.file.sync()
-    }
-    fn len(&self) -> io::Result<u64> {
-        self.file.len()
-    }
-    fn allocated_bytes(&self) -> io::Result<u64> {
-        self.file.allocated_bytes()
-    }
-    fn map(&self, length: u64) -> io::Result<Option<Map>> {
-        self.file.map(length)
-    }
-    fn try_lock(&self) -> io::Result<bool> {
-        self.file.try_lock()
     }
 }

@@ -18,14 +18,14 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use sessile::vfs::{CallKind, CrashPolicy, SimVfs, seed_entropy};
+use sessile::vfs::{CallKind, CrashPolicy, SimVfs, WatchedVfs, seed_entropy};
 use sessile::{AtLimit, Clock, Options, ReadMode, Store};
 
 use crate::clock::{Belief, Clocks};
 use crate::oracle::Oracle;
 use crate::report::{Outcome, Tally, Violation, count};
 use crate::script::{Act, Crash, Cycle, Failure, Life, Pause, Setup, Step};
-use hook::{Hook, Hooked};
+use hook::Hook;
 use stage::{Shared, Stage, Stop, locked};
 
 /// Where the store is on the simulated machine.
@@ -114,7 +114,7 @@ impl Living {
     }
 
     fn open(&self) -> Result<Store, sessile::Error> {
-        let vfs = Hooked { sim: self.shared.sim.clone(), hook: Arc::clone(&self.hook) };
+        let vfs = WatchedVfs::new(self.shared.sim.clone(), self.hook.clone());
         options(&self.shared.setup, &self.shared.clocks).vfs(Arc::new(vfs)).open(DIRECTORY)
     }
 
