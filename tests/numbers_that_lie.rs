@@ -21,6 +21,8 @@ struct Parts {
     store: StoreHeader,
     header: SegmentHeader,
     lsn: u64,
+    /// What stands behind the mark.
+    frames: Vec<Body>,
     snapshot: Option<SnapshotParts>,
 }
 
@@ -45,7 +47,7 @@ fn parts() -> Parts {
         capacity: 4096,
         roster: Vec::new(),
     };
-    Parts { store, header, lsn: FIRST_LSN, snapshot: None }
+    Parts { store, header, lsn: FIRST_LSN, frames: Vec::new(), snapshot: None }
 }
 
 impl Parts {
@@ -66,7 +68,9 @@ impl Parts {
             clock_ms: NOW_MS,
             endings: Vec::new(),
         };
-        segment.extend(frame_bytes(SALT, segment.len() as u64, self.lsn, &mark));
+        for (nth, body) in std::iter::once(&mark).chain(&self.frames).enumerate() {
+            segment.extend(frame_bytes(SALT, segment.len() as u64, self.lsn + nth as u64, body));
+        }
         segment.resize(4096, 0);
         put("00000001.seg", &segment);
         if let Some(snapshot) = &self.snapshot {
@@ -117,10 +121,8 @@ fn openings_that_are_used_up_are_an_error() {
     }
 }
 
-#[test]
-fn a_roster_of_segments_without_end_is_damage() {
-    let mut parts = parts();
-    let listed = |number| Listed {
+fn listed(number: u32) -> Listed {
+    Listed {
         number,
         compacted: true,
         salt: SALT,
@@ -128,7 +130,31 @@ fn a_roster_of_segments_without_end_is_damage() {
         lsn_min: 1,
         lsn_max: 1,
         ceiling_ms: u64::MAX,
-    };
+    }
+}
+
+#[test]
+fn a_roster_that_lists_a_segment_twice_is_damage() {
+    for roster in [vec![listed(2), listed(3), listed(2)], vec![listed(1)]] {
+        let mut parts = parts();
+        parts.header.roster = roster;
+        assert!(matches!(parts.open(Recovery::Strict), Err(Error::Corrupt(_))));
+        let salvaged = parts.open(Recovery::Salvage).unwrap();
+        assert_eq!((salvaged.len(), salvaged.stats().recovery.damage.len()), (0, 1));
+    }
+}
+
+/// The walk from the root to the end of the log came back to where it was, for ever.
+#[test]
+fn a_log_that_goes_on_where_it_began_has_an_end() {
+    let mut parts = parts();
+    parts.frames = vec![Body::Enter(Listed { compacted: false, end: 0, ..listed(1) })];
+    assert_eq!(parts.open(Recovery::Strict).unwrap().len(), 0);
+}
+
+#[test]
+fn a_roster_of_segments_without_end_is_damage() {
+    let mut parts = parts();
     parts.header.roster = vec![listed(2), listed(3)];
     parts.snapshot_of(vec![(1, SALT, 0), (2, SALT, 0), (3, SALT, 0)]);
     assert!(matches!(parts.open(Recovery::Strict), Err(Error::Corrupt(_))));

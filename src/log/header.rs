@@ -185,7 +185,7 @@ impl SegmentHeader {
         reader.u32()?;
         let covered = bytes.get(..SEGMENT_FIXED_BYTES.checked_add(count.checked_mul(Listed::BYTES)?)?)?;
         let listed = (0..count).map(|_| Listed::decode(&mut reader)).collect::<Option<Vec<_>>>()?;
-        let roster = Roster::new(listed);
+        let roster = Roster::of_distinct(listed).filter(|roster| !roster.lists(number))?;
         let header = Self {
             number,
             origin,

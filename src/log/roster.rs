@@ -98,6 +98,18 @@ impl Roster {
         Self { listed }
     }
 
+    /// The same, of numbers that were read; `None` when one of them stands twice.
+    pub fn of_distinct(listed: Vec<Listed>) -> Option<Self> {
+        let mut numbers: Vec<u32> = listed.iter().map(|listed| listed.number).collect();
+        numbers.sort_unstable();
+        numbers.is_sorted_by(|one, next| one < next).then_some(Self { listed })
+    }
+
+    /// Whether this segment is on it.
+    pub fn lists(&self, number: u32) -> bool {
+        self.listed.iter().any(|listed| listed.number == number)
+    }
+
     /// The segments, in no order that means anything.
     pub fn iter(&self) -> impl Iterator<Item = &Listed> {
         self.listed.iter()

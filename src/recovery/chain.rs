@@ -125,6 +125,8 @@ impl Chain {
         for link in links {
             chain.take(link, keep_to, end.lsn)?;
         }
+        let walked: Vec<u32> = chain.walked.iter().map(|(number, _)| *number).collect();
+        chain.roster.leave(&walked);
         Ok(chain)
     }
 
@@ -274,12 +276,13 @@ impl Link {
         Ok(Self { open, frames, holes, marks, changes })
     }
 
-    /// The segment of the log that this one announces.
+    /// The segment of the log that this one announces. Numbers ascend, so no walk comes back to where it was.
     fn successor(&self) -> Option<Listed> {
-        self.changes.iter().rev().find_map(|(_, change)| match change {
+        let announced = self.changes.iter().rev().find_map(|(_, change)| match change {
             Change::Enter(listed) if listed.origin == Origin::Log => Some(*listed),
             _ => None,
-        })
+        });
+        announced.filter(|listed| listed.number > self.open.header.number)
     }
 
     /// Whether the frame of that LSN announces the next segment of the log.
