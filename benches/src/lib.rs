@@ -1,22 +1,34 @@
-//! The harness of the side-by-side: what is measured, how, and how it is shown. It knows no store.
+//! The comparison: what is measured, how, on which stores, and how it is shown.
 //!
 //! | module | owns |
 //! |---|---|
-//! | [`data`] | ids, payloads and the order in which sessions are visited, the same in every run |
+//! | [`command`] | the arguments, and what is put where |
+//! | [`plan`] | which workloads run, for how long, and what is to be reached in them |
+//! | [`side_by_side`] | the peers taking turns |
+//! | [`million`] | memory and opening at one million sessions |
+//! | [`peers`] | the stores: one file each |
 //! | [`peer`] | what a store has to offer to take part |
 //! | [`workload`] | one kind of request, and its next step |
+//! | [`data`] | ids, payloads and the order in which sessions are visited, the same in every run |
 //! | [`measure`] | a window of time in which threads repeat a workload, and what it cost |
 //! | [`meter`] | the counters of the process, its memory, its device, its allocations |
 //! | [`machine`] | where it was measured |
-//! | [`report`] | medians, ratios, goals, the table |
+//! | [`outcome`] | medians, ratios, goals: what `results.json` holds |
+//! | [`report`] | the same as Markdown |
 //!
-//! A further store is an implementation of [`peer::Peer`] in `benches/side_by_side/peers/`; a further kind of request
-//! is a variant of [`workload::Kind`].
+//! A further store is an implementation of [`peer::Peer`] in `peers/`; a further kind of request is a variant of
+//! [`workload::Kind`]. A failure ends the run: a store that answers wrongly or not at all has no speed.
 
+pub mod command;
 pub mod data;
 pub mod machine;
 pub mod measure;
 pub mod meter;
+pub mod million;
+pub mod outcome;
 pub mod peer;
+pub mod peers;
+pub mod plan;
 pub mod report;
+pub mod side_by_side;
 pub mod workload;

@@ -16,14 +16,20 @@ use crate::peer::{Client, Peer};
 use crate::workload::Workload;
 
 /// What one repetition measured.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, serde::Serialize)]
 pub struct Sample {
     /// Requests a second, all threads together.
     pub per_second: f64,
     /// Half of the requests took no longer, in nanoseconds.
     pub p50_ns: f64,
+    /// 90 of 100 requests took no longer, in nanoseconds.
+    pub p90_ns: f64,
+    /// 95 of 100 requests took no longer, in nanoseconds.
+    pub p95_ns: f64,
     /// 99 of 100 requests took no longer, in nanoseconds.
     pub p99_ns: f64,
+    /// 999 of 1,000 requests took no longer, in nanoseconds.
+    pub p999_ns: f64,
     /// The slowest request, in nanoseconds.
     pub max_ns: f64,
     /// Processor time a request, that of threads in the background included, in nanoseconds.
@@ -94,7 +100,10 @@ impl<'a> Crew<'a> {
         Sample {
             per_second: pass.requests as f64 / pass.took.as_secs_f64(),
             p50_ns: quantile(0.5),
+            p90_ns: quantile(0.9),
+            p95_ns: quantile(0.95),
             p99_ns: quantile(0.99),
+            p999_ns: quantile(0.999),
             max_ns: timed.latency.max() as f64,
             processor_ns: each(processor),
             allocations: each(pass.allocations),

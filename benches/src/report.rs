@@ -1,101 +1,7 @@
-//! Medians, ratios, goals, and the table that shows them.
+//! The report: a run as Markdown, which is also readable as it is.
 
 use crate::measure::Sample;
-use crate::workload::Workload;
-
-/// What a peer did in a workload: the median of each figure over the repetitions.
-#[derive(Debug, Clone)]
-pub struct Figure {
-    /// The peer.
-    pub peer: &'static str,
-    /// Whether its allocations were counted.
-    pub counts_allocations: bool,
-    /// The medians.
-    pub median: Sample,
-    /// The fastest repetition's speed by the slowest one's: below it, a difference means nothing.
-    pub spread: f64,
-}
-
-impl Figure {
-    /// The medians of `samples`, of which there is at least one.
-    #[must_use]
-    pub fn of(peer: &'static str, counts_allocations: bool, samples: &[Sample]) -> Self {
-        let median_of = |get: fn(&Sample) -> f64| median(samples.iter().map(get).collect());
-        let per_sync: Vec<f64> = samples.iter().filter_map(|sample| sample.per_sync).collect();
-        let speeds = || samples.iter().map(|sample| sample.per_second);
-        Self {
-            peer,
-            counts_allocations,
-            median: Sample {
-                per_second: median_of(|sample| sample.per_second),
-                p50_ns: median_of(|sample| sample.p50_ns),
-                p99_ns: median_of(|sample| sample.p99_ns),
-                max_ns: median_of(|sample| sample.max_ns),
-                processor_ns: median_of(|sample| sample.processor_ns),
-                allocations: median_of(|sample| sample.allocations),
-                write_calls: median_of(|sample| sample.write_calls),
-                written_bytes: median_of(|sample| sample.written_bytes),
-                device_bytes: median_of(|sample| sample.device_bytes),
-                per_sync: (!per_sync.is_empty()).then(|| median(per_sync)),
-            },
-            spread: speeds().fold(0.0, f64::max) / speeds().fold(f64::INFINITY, f64::min),
-        }
-    }
-}
-
-/// The value in the middle; of an even number of values, the greater one of the two.
-#[must_use]
-pub fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
-}
-
-/// A line of the side-by-side: a workload and what each peer did in it, the one whose goals they are first.
-#[derive(Debug, Clone)]
-pub struct Row {
-    /// The workload.
-    pub workload: Workload,
-    /// The peers' figures.
-    pub figures: Vec<Figure>,
-    /// The other peer's speed that the goal is measured against.
-    pub baseline: f64,
-}
-
-impl Row {
-    /// How many times as fast the first peer is, when there is another one.
-    #[must_use]
-    pub fn ratio(&self) -> Option<f64> {
-        let first = self.figures.first()?;
-        (self.figures.len() > 1).then(|| first.median.per_second / self.baseline)
-    }
-
-    /// Whether the goal, if there is one, was reached.
-    #[must_use]
-    pub fn reached(&self) -> Option<bool> {
-        self.workload.goal.zip(self.ratio()).map(|(goal, ratio)| ratio >= goal)
-    }
-}
-
-/// A figure that is not compared, with the most that it should be.
-#[derive(Debug, Clone)]
-pub struct Measure {
-    /// What was measured.
-    pub name: String,
-    /// The figure.
-    pub value: f64,
-    /// What it is counted in.
-    pub unit: &'static str,
-    /// The most that it should be.
-    pub goal: Option<f64>,
-}
-
-impl Measure {
-    /// Whether the goal, if there is one, was reached.
-    #[must_use]
-    pub fn reached(&self) -> Option<bool> {
-        self.goal.map(|goal| self.value <= goal)
-    }
-}
+use crate::outcome::{Figure, OURS, Outcome, Row};
 
 /// Columns of text, each as wide as its widest cell.
 #[derive(Debug, Clone, Default)]
@@ -104,8 +10,8 @@ pub struct Table(Vec<Vec<String>>);
 impl Table {
     /// A table with these headings.
     #[must_use]
-    pub fn new(headings: &[&str]) -> Self {
-        Self(vec![headings.iter().map(|&heading| heading.to_owned()).collect()])
+    pub fn new<T: AsRef<str>>(headings: &[T]) -> Self {
+        Self(vec![headings.iter().map(|heading| heading.as_ref().to_owned()).collect()])
     }
 
     /// Adds a line.
@@ -113,7 +19,7 @@ impl Table {
         self.0.push(cells);
     }
 
-    /// The table as Markdown, which is also readable as it is.
+    /// The table as Markdown.
     #[must_use]
     pub fn to_markdown(&self) -> String {
         let columns = self.0.iter().map(Vec::len).max().unwrap_or(0);
@@ -140,92 +46,120 @@ impl Table {
     }
 }
 
-/// The side-by-side: speed and latencies of every peer, the ratio, the goal, and whether it was reached.
+/// When and where it was measured, and how much.
 #[must_use]
-pub fn speeds(rows: &[Row]) -> String {
-    let Some(first) = rows.first() else { return String::new() };
-    let mut headings = vec!["workload".to_owned(), "threads".to_owned()];
-    for figure in &first.figures {
-        headings.push(format!("{} /s", figure.peer));
-        headings.push("p50 / p99 us".to_owned());
-    }
-    headings.extend(["ratio", "goal", "reached"].map(str::to_owned));
-    let mut table = Table(vec![headings]);
-    for row in rows {
-        let mut line = vec![row.workload.name.to_owned(), row.workload.threads.to_string()];
-        for Figure { median, .. } in &row.figures {
-            line.push(quantity(median.per_second));
-            line.push(format!("{} / {}", microseconds(median.p50_ns), microseconds(median.p99_ns)));
-        }
-        line.push(row.ratio().map_or_else(String::new, |ratio| format!("{ratio:.1}x")));
-        line.push(row.workload.goal.map_or_else(String::new, |goal| format!("{goal}x")));
-        line.push(answer(row.reached()));
-        table.line(line);
-    }
-    table.to_markdown()
+pub fn head(outcome: &Outcome) -> String {
+    format!(
+        "{}, {}. {} sessions of 282 to 885 bytes under ids of 32 characters; medians of {} repetitions.\n",
+        outcome.began, outcome.machine, outcome.sessions, outcome.repetitions
+    )
 }
 
-/// What a request cost beside time.
+/// Everything that was measured.
 #[must_use]
-pub fn costs(rows: &[Row]) -> String {
-    let headings = [
-        "workload",
-        "threads",
-        "peer",
-        "processor us",
-        "allocations",
-        "write calls",
-        "bytes written",
-        "bytes to device",
-        "requests a sync",
-        "slowest us",
-        "spread",
-    ];
-    let mut table = Table::new(&headings);
-    for row in rows {
-        for Figure { peer, counts_allocations, median, spread } in &row.figures {
-            let writes = row.workload.kind.writes();
-            let of_writes = |text: String| if writes { text } else { "-".to_owned() };
-            table.line(vec![
-                row.workload.name.to_owned(),
-                row.workload.threads.to_string(),
-                (*peer).to_owned(),
-                microseconds(median.processor_ns),
-                if *counts_allocations { format!("{:.2}", median.allocations) } else { "?".to_owned() },
-                of_writes(format!("{:.3}", median.write_calls)),
-                of_writes(quantity(median.written_bytes)),
-                of_writes(quantity(median.device_bytes)),
-                of_writes(median.per_sync.map_or_else(|| "?".to_owned(), quantity)),
-                microseconds(median.max_ns),
-                format!("{spread:.2}x"),
-            ]);
-        }
+pub fn body(outcome: &Outcome) -> String {
+    let mut parts = Vec::new();
+    if !outcome.judged.is_empty() {
+        let reached = outcome.judged.iter().filter(|judged| judged.reached).count();
+        parts.push(format!("## Goals: {reached} of {} reached\n\n{}", outcome.judged.len(), goals(outcome)));
+    } else if !outcome.judges {
+        parts.push("Not what goals are about: none is judged.\n".to_owned());
     }
-    table.to_markdown()
+    if !outcome.rows.is_empty() {
+        parts.push(format!("## Requests a second\n\n{}", speeds(outcome)));
+    }
+    for row in &outcome.rows {
+        parts.push(format!("### {}\n\n{}", row.label, details(row)));
+    }
+    if !outcome.measures.is_empty() {
+        parts.push(format!("## {OURS} with {} sessions\n\n{}", outcome.million, measures(outcome)));
+    }
+    if !outcome.peers.is_empty() {
+        parts.push(format!("## Settings\n\n{}", settings(outcome)));
+    }
+    parts.join("\n")
 }
 
-/// Figures that are not compared.
-#[must_use]
-pub fn measures(measures: &[Measure]) -> String {
-    let mut table = Table::new(&["measured", "figure", "unit", "goal", "reached"]);
-    for measure in measures {
+fn goals(outcome: &Outcome) -> String {
+    let mut table = Table::new(&["what", "goal", "measured", "reached"]);
+    for judged in &outcome.judged {
+        let reached = if judged.reached { "yes" } else { "NO" };
         table.line(vec![
-            measure.name.clone(),
-            if measure.value < 10.0 {
-                format!("{:.2}", measure.value)
-            } else {
-                format!("{:.1}", measure.value)
-            },
-            measure.unit.to_owned(),
-            measure.goal.map_or_else(String::new, |goal| format!("{goal}")),
-            answer(measure.reached()),
+            judged.what.clone(),
+            judged.goal.clone(),
+            judged.measured.clone(),
+            reached.to_owned(),
         ]);
     }
     table.to_markdown()
 }
 
-fn answer(reached: Option<bool>) -> String {
-    reached.map_or("", |reached| if reached { "yes" } else { "NO" }).to_owned()
+/// A line for each workload, a column for each peer: its speed, and how many times as fast the first one is.
+fn speeds(outcome: &Outcome) -> String {
+    let names = outcome.peers.iter().map(|peer| peer.name.to_owned());
+    let mut table = Table::new(&std::iter::once("workload".to_owned()).chain(names).collect::<Vec<_>>());
+    for row in &outcome.rows {
+        let ours = row.of(OURS).map(|figure| figure.median.per_second);
+        let cell = |peer: &str| {
+            let Some(theirs) = row.of(peer).map(|figure| figure.median.per_second) else {
+                return String::new();
+            };
+            match ours.filter(|_| peer != OURS) {
+                Some(ours) => format!("{} ({}x)", quantity(theirs), ratio(ours / theirs)),
+                None => quantity(theirs),
+            }
+        };
+        let cells = outcome.peers.iter().map(|peer| cell(peer.name));
+        table.line(std::iter::once(row.label.clone()).chain(cells).collect());
+    }
+    table.to_markdown()
+}
+
+/// What each peer did in a workload, and what a request cost beside time.
+fn details(row: &Row) -> String {
+    let mut headings = vec!["peer", "/s", "p50 us", "p90", "p95", "p99", "p99.9", "slowest", "processor us"];
+    headings.push("allocations");
+    if row.writes {
+        headings.extend(["write calls", "bytes written", "bytes to device", "requests a sync"]);
+    }
+    headings.push("spread");
+    let mut table = Table::new(&headings);
+    for Figure { peer, counts_allocations, median, spread } in &row.figures {
+        let Sample { p50_ns, p90_ns, p95_ns, p99_ns, p999_ns, max_ns, processor_ns, .. } = *median;
+        let times = [p50_ns, p90_ns, p95_ns, p99_ns, p999_ns, max_ns, processor_ns].map(microseconds);
+        let mut line = vec![(*peer).to_owned(), quantity(median.per_second)];
+        line.extend(times);
+        line.push(if *counts_allocations { format!("{:.2}", median.allocations) } else { "?".to_owned() });
+        if row.writes {
+            line.push(format!("{:.3}", median.write_calls));
+            line.extend([median.written_bytes, median.device_bytes].map(quantity));
+            line.push(median.per_sync.map_or_else(|| "?".to_owned(), quantity));
+        }
+        line.push(format!("{spread:.2}x"));
+        table.line(line);
+    }
+    table.to_markdown()
+}
+
+fn measures(outcome: &Outcome) -> String {
+    let mut table = Table::new(&["measured", "figure", "unit"]);
+    for measure in &outcome.measures {
+        let digits = if measure.value < 10.0 { 2 } else { 1 };
+        table.line(vec![
+            measure.name.clone(),
+            format!("{:.digits$}", measure.value),
+            measure.unit.to_owned(),
+        ]);
+    }
+    table.to_markdown()
+}
+
+fn settings(outcome: &Outcome) -> String {
+    outcome.peers.iter().map(|peer| format!("- **{}**: {}\n", peer.name, peer.settings)).collect()
+}
+
+fn ratio(ratio: f64) -> String {
+    if ratio >= 10.0 { format!("{ratio:.0}") } else { format!("{ratio:.1}") }
 }
 
 /// A number with three digits and a letter for its size.
@@ -250,12 +184,6 @@ fn microseconds(ns: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_median_is_the_value_in_the_middle() {
-        assert_eq!(median(vec![3.0, 1.0, 2.0]), 2.0);
-        assert!(median(vec![]).is_nan());
-    }
 
     #[test]
     fn tables_line_up() {

@@ -35,8 +35,6 @@ pub struct Workload {
     pub threads: usize,
     /// What its writes wait for.
     pub wait: Wait,
-    /// At least how many times the other peer's speed it should reach.
-    pub goal: Option<f64>,
 }
 
 impl Workload {

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::peer::{Client, IDLE, Peer, Wait};
 use rusqlite::{Connection, OptionalExtension, params};
-use sessile_bench::peer::{Client, IDLE, Peer, Wait};
 
 const SCHEMA: &str = "
     CREATE TABLE sessions (sid TEXT PRIMARY KEY, sess BLOB NOT NULL, expires INTEGER NOT NULL) WITHOUT ROWID;

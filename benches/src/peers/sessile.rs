@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use crate::peer::{Client, IDLE, Peer, Wait};
 use sessile::{Durability, Options, Store, Write};
-use sessile_bench::peer::{Client, IDLE, Peer, Wait};
 
 /// A store, and what its writes wait for at present.
 pub struct Sessile {

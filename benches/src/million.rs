@@ -8,12 +8,14 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use sessile::{Durability, Store, Write};
-use sessile_bench::data::{Id, payload};
-use sessile_bench::meter;
-use sessile_bench::report::{Measure, median};
 
+use crate::data::{Id, payload};
+use crate::meter;
+use crate::outcome::{Measure, median};
 use crate::peers;
 
+/// What it is chosen by on the command line.
+pub const NAME: &str = "million";
 /// What tells the program that it is a child.
 pub const ARGUMENT: &str = "--child";
 const OPENINGS: usize = 3;
@@ -21,6 +23,7 @@ const OPENINGS: usize = 3;
 const LAST_WRITES: u64 = 10_000;
 
 /// Runs the children one after the other and reports what they found.
+#[must_use]
 pub fn measure(directory: &Path, sessions: u64) -> Vec<Measure> {
     let store = directory.join("million");
     let child = |task: &str| run(task, &store, sessions);
