@@ -258,8 +258,10 @@ impl Assembly<'_, '_> {
         let Some(input) = self.sealed.first().cloned().filter(|_| stage > 0) else { return Ok(()) };
         let output = self.compact(&input)?;
         if stage == 1 {
-            // It was never listed.
-            self.directory.written.frames.retain(|frame| frame.file != output.file);
+            // It was never listed; where numbers are odd, something else may have its name.
+            if self.directory.is_honest() {
+                self.directory.written.frames.retain(|frame| frame.file != output.file);
+            }
             return Ok(());
         }
         draft.change(self, Body::Enter(output.listed()))?;
