@@ -1,5 +1,13 @@
 //! The stores that are compared.
 
+mod every_second;
+mod fjall;
+mod group;
+mod keeps;
+mod lmdb;
+mod memory;
+mod redb;
+mod redis;
 mod sessile;
 mod sqlite;
 
@@ -9,12 +17,28 @@ use crate::peer::Peer;
 
 pub use self::sessile::options;
 
-type Open = fn(&Path) -> Box<dyn Peer>;
+use keeps::Kept;
+
+type Open = fn(&Path) -> Option<Box<dyn Peer>>;
 
 /// Every peer by its name on the command line, the one that goals are about first.
 const PEERS: &[(&str, Open)] = &[
-    ("sessile", |directory| Box::new(sessile::Sessile::open(directory))),
-    ("sqlite", |directory| Box::new(sqlite::Sqlite::create(directory))),
+    ("sessile", |directory| Some(Box::new(sessile::Sessile::open(directory)))),
+    ("sqlite", |directory| Some(Box::new(Kept::alone("SQLite", sqlite::Sqlite::create(directory))))),
+    ("sqlite-group", |directory| {
+        Some(Box::new(Kept::grouped("SQLite, grouped", sqlite::Sqlite::create(directory))))
+    }),
+    ("redb", |directory| Some(Box::new(Kept::alone("redb", redb::Redb::create(directory))))),
+    ("redb-group", |directory| Some(Box::new(Kept::grouped("redb, grouped", redb::Redb::create(directory))))),
+    ("fjall", |directory| Some(Box::new(Kept::alone("fjall", fjall::Fjall::create(directory))))),
+    ("fjall-group", |directory| {
+        Some(Box::new(Kept::grouped("fjall, grouped", fjall::Fjall::create(directory))))
+    }),
+    ("lmdb", |directory| Some(Box::new(Kept::alone("LMDB", lmdb::Lmdb::create(directory))))),
+    ("lmdb-group", |directory| Some(Box::new(Kept::grouped("LMDB, grouped", lmdb::Lmdb::create(directory))))),
+    ("redis", |directory| Some(Box::new(Kept::alone("Redis", redis::Redis::start(directory)?)))),
+    ("hashmap", |_| Some(Box::new(Kept::alone("HashMap", memory::Sharded::new())))),
+    ("dashmap", |_| Some(Box::new(Kept::alone("dashmap", memory::Dash::new())))),
 ];
 
 /// What peers are called on the command line.
@@ -35,7 +59,7 @@ pub fn open(directory: &Path, wanted: &[String]) -> Vec<Box<dyn Peer>> {
         |at: usize, name: &str| at == 0 || wanted.is_empty() || wanted.iter().any(|word| word == name);
     let chosen = PEERS.iter().enumerate().filter(|(at, (name, _))| takes_part(*at, name));
     chosen
-        .map(|(_, (name, open))| {
+        .filter_map(|(_, (name, open))| {
             let directory = directory.join(name);
             std::fs::create_dir_all(&directory).expect("the directory can be made");
             open(&directory)

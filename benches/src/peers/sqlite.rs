@@ -2,13 +2,14 @@
 //! a thread that reads, caches that hold the whole table.
 
 use std::fs::File;
-use std::hint::black_box;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use crate::peer::{Client, IDLE, Peer, Wait};
+use parking_lot::Mutex;
 use rusqlite::{Connection, OptionalExtension, params};
+
+use super::keeps::{Change, Keeps, What};
+use crate::peer::Wait;
 
 const SCHEMA: &str = "
     CREATE TABLE sessions (sid TEXT PRIMARY KEY, sess BLOB NOT NULL, expires INTEGER NOT NULL) WITHOUT ROWID;
@@ -18,7 +19,6 @@ const SET: &str = "INSERT INTO sessions (sid, sess, expires) VALUES (?1, ?2, ?3)
                    ON CONFLICT (sid) DO UPDATE SET sess = excluded.sess, expires = excluded.expires";
 const TOUCH: &str = "UPDATE sessions SET expires = ?2 WHERE sid = ?1 AND expires > ?3";
 const DESTROY: &str = "DELETE FROM sessions WHERE sid = ?1";
-const LOAD_BATCH: usize = 1000;
 
 /// A database file and the connection that writes to it.
 pub struct Sqlite {
@@ -33,10 +33,6 @@ impl Sqlite {
         let writer = connect(&path);
         writer.execute_batch(SCHEMA).expect("SQLite creates the table");
         Self { path, writer: Mutex::new(writer) }
-    }
-
-    fn writer(&self) -> MutexGuard<'_, Connection> {
-        self.writer.lock().expect("no writer has failed")
     }
 }
 
@@ -54,10 +50,20 @@ fn connect(path: &Path) -> Connection {
     connection
 }
 
-impl Peer for Sqlite {
-    fn name(&self) -> &'static str {
-        "SQLite"
+fn make(writer: &Connection, Change { id, what }: &Change<'_>) -> bool {
+    let run = |statement: &str, params: &[&dyn rusqlite::ToSql]| {
+        let mut statement = writer.prepare_cached(statement).expect("SQLite prepares");
+        statement.execute(params).expect("SQLite writes") > 0
+    };
+    match what {
+        What::Set { data, expires_ms } => run(SET, params![id, data.as_ref(), *expires_ms as i64]),
+        What::Touch { now_ms, expires_ms } => run(TOUCH, params![id, *expires_ms as i64, *now_ms as i64]),
+        What::Destroy => run(DESTROY, params![id]),
     }
+}
+
+impl Keeps for Sqlite {
+    type Access<'a> = Connection;
 
     fn settings(&self) -> String {
         format!(
@@ -68,29 +74,9 @@ impl Peer for Sqlite {
         )
     }
 
-    fn load(&self, sessions: &mut dyn Iterator<Item = (&str, &[u8])>) {
-        let mut writer = self.writer();
-        let expires = now_ms() + IDLE.as_millis() as i64;
-        let mut sessions = sessions.peekable();
-        while sessions.peek().is_some() {
-            let batch = writer.transaction().expect("SQLite begins");
-            {
-                let mut set = batch.prepare_cached(SET).expect("SQLite prepares");
-                for (id, data) in sessions.by_ref().take(LOAD_BATCH) {
-                    set.execute(params![id, data, expires]).expect("SQLite sets");
-                }
-            }
-            batch.commit().expect("SQLite commits");
-        }
-    }
-
     fn wait_for(&self, wait: Wait) {
         let synchronous = if wait == Wait::Synced { "FULL" } else { "NORMAL" };
-        self.writer().pragma_update(None, "synchronous", synchronous).expect("SQLite takes a setting");
-    }
-
-    fn client(&self) -> Box<dyn Client + '_> {
-        Box::new(SqliteClient { peer: self, reader: connect(&self.path), copy: Vec::new() })
+        self.writer.lock().pragma_update(None, "synchronous", synchronous).expect("SQLite takes a setting");
     }
 
     fn settle(&self) {
@@ -100,49 +86,29 @@ impl Peer for Sqlite {
             wal.sync_data().expect("the WAL can be synced");
         }
     }
-}
 
-struct SqliteClient<'a> {
-    peer: &'a Sqlite,
-    reader: Connection,
-    copy: Vec<u8>,
-}
-
-impl SqliteClient<'_> {
-    fn write(&self, statement: &str, params: impl rusqlite::Params) -> usize {
-        let writer = self.peer.writer();
-        let mut statement = writer.prepare_cached(statement).expect("SQLite prepares");
-        statement.execute(params).expect("SQLite writes")
+    fn access(&self) -> Connection {
+        connect(&self.path)
     }
-}
 
-impl Client for SqliteClient<'_> {
-    fn get(&mut self, id: &str) -> Option<usize> {
-        let mut get = self.reader.prepare_cached(GET).expect("SQLite prepares");
-        let copy = &mut self.copy;
-        get.query_row(params![id, now_ms()], |row| {
-            copy.clear();
+    fn read(&self, reader: &mut Connection, id: &str, now_ms: u64, copy: &mut Vec<u8>) -> bool {
+        let mut get = reader.prepare_cached(GET).expect("SQLite prepares");
+        let found = get.query_row(params![id, now_ms as i64], |row| {
             copy.extend_from_slice(row.get_ref(0)?.as_blob()?);
-            Ok(black_box(copy).len())
-        })
-        .optional()
-        .expect("SQLite gets")
+            Ok(())
+        });
+        found.optional().expect("SQLite gets").is_some()
     }
 
-    fn set(&mut self, id: &str, data: &[u8]) {
-        self.write(SET, params![id, data, now_ms() + IDLE.as_millis() as i64]);
+    fn make(&self, _access: &mut Connection, change: &Change<'_>) -> bool {
+        make(&self.writer.lock(), change)
     }
 
-    fn touch(&mut self, id: &str, idle: Duration) -> bool {
-        let now = now_ms();
-        self.write(TOUCH, params![id, now + idle.as_millis() as i64, now]) > 0
+    fn commit(&self, _access: &mut Connection, changes: &[Change<'_>]) -> Vec<bool> {
+        let mut writer = self.writer.lock();
+        let batch = writer.transaction().expect("SQLite begins");
+        let found = changes.iter().map(|change| make(&batch, change)).collect();
+        batch.commit().expect("SQLite commits");
+        found
     }
-
-    fn destroy(&mut self, id: &str) -> bool {
-        self.write(DESTROY, params![id]) > 0
-    }
-}
-
-fn now_ms() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
 }
