@@ -11,7 +11,7 @@ use crate::peers;
 use crate::plan::{GOALS, Scale, WORKLOADS};
 use crate::side_by_side;
 use crate::workload::Workload;
-use crate::{machine, report};
+use crate::{limits, machine, report};
 
 /// How much the program is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,6 +95,7 @@ pub fn main(length: Length) {
     if machine::is_memory(&machine::file_system(&scratch.0)) {
         println!("WARNING: this file system is memory: nothing about Synced can be learned here\n");
     }
+    outcome.limits = limits::measure(&scratch.0, scale.limits);
     if !workloads.is_empty() {
         side_by_side::run(&scale, &workloads, &arguments.peers, &scratch.0, &mut outcome);
     }

@@ -12,6 +12,7 @@
 //! | [`data`] | ids, payloads and the order in which sessions are visited, the same in every run |
 //! | [`measure`] | a window of time in which threads repeat a workload, and what it cost |
 //! | [`meter`] | the counters of the process, its memory, its device, its allocations |
+//! | [`limits`] | the bare machine |
 //! | [`machine`] | where it was measured |
 //! | [`outcome`] | medians, ratios, goals: what `results.json` holds |
 //! | [`report`] | the same as Markdown |
@@ -21,6 +22,7 @@
 
 pub mod command;
 pub mod data;
+pub mod limits;
 pub mod machine;
 pub mod measure;
 pub mod meter;

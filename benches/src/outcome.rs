@@ -4,9 +4,10 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use crate::limits::Limit;
 use crate::machine;
 use crate::measure::Sample;
-use crate::plan::{Goal, Scale};
+use crate::plan::{Against, Goal, Scale};
 use crate::workload::Workload;
 
 /// The peer that the goals are about.
@@ -27,6 +28,8 @@ pub struct Outcome {
     pub million: u64,
     /// Whether enough was measured to quote.
     pub judges: bool,
+    /// The bare machine.
+    pub limits: Vec<Limit>,
     /// Who took part.
     pub peers: Vec<Taking>,
     /// What they did.
@@ -44,6 +47,8 @@ pub struct Taking {
     pub name: &'static str,
     /// Its version and settings.
     pub settings: String,
+    /// Whether it keeps nothing when the process ends.
+    pub forgets: bool,
 }
 
 /// A workload and what each peer did in it.
@@ -111,6 +116,7 @@ impl Outcome {
             repetitions: scale.repetitions,
             million: scale.million,
             judges: scale.judges,
+            limits: Vec::new(),
             peers: Vec::new(),
             rows: Vec::new(),
             measures: Vec::new(),
@@ -121,16 +127,20 @@ impl Outcome {
     /// Compares what was measured with what was to be reached, as far as it was measured.
     pub fn judge(&mut self, goals: &[Goal]) {
         for goal in goals {
-            let row = self.rows.iter().find(|row| row.label == goal.workload);
-            let ratio = row.and_then(|row| Some(row.speed_of(OURS)? / self.best_speed(row, goal.against)?));
-            if let Some(ratio) = ratio {
-                self.judged.push(Judged {
-                    what: goal.workload.to_owned(),
-                    goal: format!("{}x {}", goal.at_least, goal.against),
-                    measured: format!("{ratio:.1}x"),
-                    reached: ratio >= goal.at_least,
-                });
-            }
+            let Some(row) = self.rows.iter().find(|row| row.label == goal.workload) else { continue };
+            let Some((ratio, reached)) = self.ratio(row, goal) else { continue };
+            let (least, than) = match goal.against {
+                Against::Peer(peer) => ("at least", peer),
+                Against::Fastest => ("at least", "the fastest peer that keeps anything"),
+                Against::Own(other) => ("at least", other),
+                Against::Limit(limit) => ("at most the time of", limit),
+            };
+            self.judged.push(Judged {
+                what: goal.workload.to_owned(),
+                goal: format!("{least} {:.3}x {than}", goal.times).replace(".000x", "x"),
+                measured: format!("{ratio:.2}x"),
+                reached,
+            });
         }
         for measure in &self.measures {
             if let Some(goal) = measure.goal {
@@ -142,6 +152,25 @@ impl Outcome {
                 });
             }
         }
+    }
+
+    /// What was measured against what, if both were, and whether that is enough.
+    fn ratio(&self, row: &Row, goal: &Goal) -> Option<(f64, bool)> {
+        let ours = row.speed_of(OURS)?;
+        let than = match goal.against {
+            Against::Peer(peer) => self.best_speed(row, peer)?,
+            Against::Fastest => {
+                let keeping = self.peers.iter().filter(|peer| !peer.forgets && peer.name != OURS);
+                keeping.filter_map(|peer| self.best_speed(row, peer.name)).reduce(f64::max)?
+            }
+            Against::Own(other) => self.rows.iter().find(|row| row.label == other)?.speed_of(OURS)?,
+            Against::Limit(limit) => {
+                let limit = self.limits.iter().find(|known| known.name == limit)?;
+                let slower = 1e9 / ours / limit.ns;
+                return Some((slower, slower <= goal.times));
+            }
+        };
+        Some((ours / than, ours / than >= goal.times))
     }
 
     /// A peer's speed in a workload, or in the same with fewer threads where it writes and that is faster: a store that
@@ -231,7 +260,7 @@ mod tests {
     fn judged(kind: Kind) -> Vec<Judged> {
         let mut outcome = Outcome::new(&Scale::TRIAL, Path::new("/"));
         outcome.rows = vec![row(kind, 1, 50.0, 10.0), row(kind, 8, 60.0, 6.0)];
-        outcome.judge(&[Goal { workload: "w, 8 threads", against: "SQLite", at_least: 7.0 }]);
+        outcome.judge(&[Goal { workload: "w, 8 threads", against: Against::Peer("SQLite"), times: 7.0 }]);
         outcome.judged
     }
 
@@ -244,7 +273,7 @@ mod tests {
     #[test]
     fn what_was_not_measured_is_not_judged() {
         let mut outcome = Outcome::new(&Scale::TRIAL, Path::new("/"));
-        outcome.judge(&[Goal { workload: "w, 8 threads", against: "SQLite", at_least: 7.0 }]);
+        outcome.judge(&[Goal { workload: "w, 8 threads", against: Against::Peer("SQLite"), times: 7.0 }]);
         assert!(outcome.judged.is_empty());
     }
 

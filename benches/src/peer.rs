@@ -29,6 +29,11 @@ pub trait Peer: Sync {
         false
     }
 
+    /// Whether it keeps nothing when the process ends, and takes part as the limit only.
+    fn forgets(&self) -> bool {
+        false
+    }
+
     /// Stores sessions before anything is measured, in whatever way is fastest.
     fn load(&self, sessions: &mut dyn Iterator<Item = (&str, &[u8])>);
 

@@ -65,6 +65,9 @@ pub fn body(outcome: &Outcome) -> String {
     } else if !outcome.judges {
         parts.push("Not what goals are about: none is judged.\n".to_owned());
     }
+    if !outcome.limits.is_empty() {
+        parts.push(format!("## The bare machine\n\n{}", limits(outcome)));
+    }
     if !outcome.rows.is_empty() {
         parts.push(format!("## Requests a second\n\n{}", speeds(outcome)));
     }
@@ -137,6 +140,14 @@ fn details(row: &Row) -> String {
         }
         line.push(format!("{spread:.2}x"));
         table.line(line);
+    }
+    table.to_markdown()
+}
+
+fn limits(outcome: &Outcome) -> String {
+    let mut table = Table::new(&["what", "us"]);
+    for limit in &outcome.limits {
+        table.line(vec![limit.name.to_owned(), format!("{:.3}", limit.ns / 1e3)]);
     }
     table.to_markdown()
 }

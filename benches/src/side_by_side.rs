@@ -25,7 +25,8 @@ pub fn run(scale: &Scale, workloads: &[Workload], names: &[String], directory: &
         let mut sessions = data.stored.iter().enumerate().map(|(at, id)| (id.as_str(), data.payload(at)));
         peer.load(&mut sessions);
         peer.settle();
-        outcome.peers.push(Taking { name: peer.name(), settings: peer.settings() });
+        let (name, settings, forgets) = (peer.name(), peer.settings(), peer.forgets());
+        outcome.peers.push(Taking { name, settings, forgets });
     }
     for &workload in workloads {
         let figures = compare(scale, &peers, workload, &data, &device, &bar);

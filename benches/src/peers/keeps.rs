@@ -52,6 +52,11 @@ pub trait Keeps: Send + Sync {
     /// Version and settings.
     fn settings(&self) -> String;
 
+    /// See [`Peer::forgets`].
+    fn forgets(&self) -> bool {
+        false
+    }
+
     /// From now on commits wait for this.
     fn wait_for(&self, wait: Wait);
 
@@ -103,6 +108,10 @@ impl<K: Keeps> Peer for Kept<K> {
             return format!("{settings}; behind a queue: whoever finds no leader commits for all who wait");
         }
         settings
+    }
+
+    fn forgets(&self) -> bool {
+        self.store.forgets()
     }
 
     fn load(&self, sessions: &mut dyn Iterator<Item = (&str, &[u8])>) {

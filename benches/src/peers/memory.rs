@@ -69,6 +69,10 @@ impl Keeps for Sharded {
             .to_owned()
     }
 
+    fn forgets(&self) -> bool {
+        true
+    }
+
     fn wait_for(&self, _wait: Wait) {}
 
     fn settle(&self) {}
@@ -109,6 +113,10 @@ impl Keeps for Dash {
     fn settings(&self) -> String {
         "dashmap 6 with 64 shards and foldhash; a touch changes an atomic number in an entry that is read; nothing is kept"
             .to_owned()
+    }
+
+    fn forgets(&self) -> bool {
+        true
     }
 
     fn wait_for(&self, _wait: Wait) {}
