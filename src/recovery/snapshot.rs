@@ -222,3 +222,60 @@ impl<'v> Writer<'v> {
         self.vfs.sync_dir(self.directory).map_err(failed)
     }
 }
+
+#[cfg(test)]
+#[cfg(feature = "simulation")]
+mod tests {
+    use super::*;
+    use crate::vfs::SimVfs;
+    use std::path::Path;
+
+    const DIRECTORY: &str = "/store";
+    const SUBJECTS: [(Digest, u64); 2] = [(Digest([5; 16]), 7 << 40), (Digest([6; 16]), 8 << 40)];
+
+    fn moment() -> Moment {
+        Moment::new([1; 16], 2, 3, vec![(4, 5)])
+    }
+
+    /// Each flag by itself, and all of an entry's bits beside them.
+    fn entries() -> Vec<Entry> {
+        let flags = [(false, false), (false, true), (true, false), (true, true)];
+        let entry = |(number, (subject, lone)): (u64, (bool, bool))| {
+            let place = Place { segment: u32::MAX - number as u32, offset: u32::MAX / 3 };
+            let arming = if number == 0 { 0 } else { u8::MAX };
+            let entry = Entry::new((u64::MAX / 3) << number, place, Deadline::at_ms(9 + number), arming);
+            entry.with_subject(subject).with_never_updated(lone)
+        };
+        (0..).zip(flags).map(entry).collect()
+    }
+
+    fn written() -> Vec<u8> {
+        let sim = SimVfs::new();
+        sim.create_dir(Path::new(DIRECTORY)).unwrap();
+        let mut writer = Writer::new(&sim, Path::new(DIRECTORY), &moment(), [4, 2, 1]).unwrap();
+        entries().into_iter().for_each(|entry| writer.entry(entry).unwrap());
+        SUBJECTS.iter().for_each(|(subject, tag)| writer.subject(*subject, *tag).unwrap());
+        writer.segment(4, 4096).unwrap();
+        writer.finish().unwrap();
+        sim.read_file(&Path::new(DIRECTORY).join(FILE_NAME)).unwrap()
+    }
+
+    /// What a flag says decides who may be evicted: a login must not come back as an anonymous session.
+    #[test]
+    fn a_session_comes_back_with_all_that_memory_knew_of_it() {
+        let snapshot = Snapshot::decode(&written(), &moment()).unwrap();
+        assert_eq!(snapshot.entries().collect::<Vec<_>>(), entries());
+        assert_eq!(snapshot.subjects().collect::<Vec<_>>(), SUBJECTS);
+        assert_eq!(snapshot.live_bytes, HashMap::from([(4, 4096)]));
+    }
+
+    #[test]
+    fn the_flags_stand_between_tag_and_arming() {
+        for (entry, flags) in entries().into_iter().zip([0, 0x200, 0x100, 0x300]) {
+            let mut out = Vec::new();
+            put_entry(&mut out, entry);
+            let key = entry.tag() | flags | u64::from(entry.arming());
+            assert_eq!(Reader::new(&out).u64(), Some(key));
+        }
+    }
+}
