@@ -119,11 +119,13 @@ mod tests {
 
     fn segment(frames: &[(u64, &[u8])]) -> Vec<u8> {
         let mut out = Vec::new();
-        for (lsn, body) in frames {
-            let offset = 64 + out.len() as u64;
-            frame::encode(&mut out, 9, offset, Kind::Touch, *lsn, |out| out.extend_from_slice(body));
-        }
+        frames.iter().for_each(|(lsn, body)| append(&mut out, Kind::Touch, *lsn, body));
         out
+    }
+
+    fn append(out: &mut Vec<u8>, kind: Kind, lsn: u64, body: &[u8]) {
+        let offset = 64 + out.len() as u64;
+        frame::encode(out, 9, offset, kind, lsn, |out| out.extend_from_slice(body));
     }
 
     fn lsns(bytes: &[u8]) -> (Vec<u64>, Vec<Hole>) {
@@ -177,5 +179,34 @@ mod tests {
     fn an_older_frame_behind_a_newer_is_no_frame_of_the_log() {
         let bytes = segment(&[(5, b"a"), (4, b"b"), (6, b"c")]);
         assert_eq!(lsns(&bytes).0, [5, 6]);
+    }
+
+    /// A page of it was lost whole: zeros, more of them than are passed over at once.
+    #[test]
+    fn what_stands_behind_a_long_stretch_of_zeros_is_found() {
+        for length in [600, 5_000] {
+            let mut bytes = segment(&[(1, b"a"), (2, &vec![7; length]), (3, b"c")]);
+            let behind = bytes.len() - 24;
+            bytes[24..behind].fill(0);
+            let (seen, holes) = lsns(&bytes);
+            assert_eq!(seen, [1, 3]);
+            assert_eq!((holes[0].lsn_behind, holes[0].blank), (Some(3), true));
+        }
+    }
+
+    /// Only the clear that salvage writes shares its LSN, with one record, and nothing older follows it.
+    #[test]
+    fn no_lsn_stands_twice_but_a_clears() {
+        use Kind::{Clear, Touch};
+        let counted = |frames: &[(Kind, u64)]| {
+            let mut bytes = Vec::new();
+            frames.iter().for_each(|(kind, lsn)| append(&mut bytes, *kind, *lsn, b"body"));
+            lsns(&bytes).0
+        };
+        assert_eq!(counted(&[(Touch, 5), (Touch, 5)]), [5]);
+        assert_eq!(counted(&[(Clear, 5), (Touch, 5), (Touch, 6)]), [5, 5, 6]);
+        assert_eq!(counted(&[(Clear, 5), (Touch, 5), (Touch, 5)]), [5, 5]);
+        assert_eq!(counted(&[(Clear, 5), (Clear, 5)]), [5]);
+        assert_eq!(counted(&[(Clear, 5), (Touch, 4)]), [5]);
     }
 }
