@@ -317,13 +317,45 @@ mod tests {
     use crate::vfs::SimVfs;
     use crate::{ManualClock, Options, Write};
 
+    fn options(vfs: &SimVfs, clock: &ManualClock) -> Options {
+        Options::new().vfs(Arc::new(vfs.clone())).clock(Arc::new(clock.clone())).manual_maintenance(true)
+    }
+
+    /// What a segment's list says of its end goes behind the frame that announces the next one, or a footer would take its place.
+    #[test]
+    fn a_full_segment_ends_behind_its_announcement() {
+        let store = options(&SimVfs::new(), &ManualClock::at_ms(1_000_000)).open("/store").unwrap();
+        store.create("a", Write::new("a")).unwrap();
+        let appender = store.core().appender().unwrap();
+        let (segment, end) = (appender.tail_segment(), appender.tail_segment().end());
+        appender.roll().unwrap();
+        assert_ne!(appender.tail_segment().number, segment.number);
+        assert_eq!(segment.end(), end + super::super::tail::ENTER_BYTES);
+        let listed = appender.roster().iter().find(|listed| listed.number == segment.number).copied();
+        assert_eq!(listed.map(|listed| listed.end), Some(segment.end()));
+    }
+
+    /// Segments are rewritten for what that would win: neither what has to stay counts, nor is anything else taken for it.
+    #[test]
+    fn what_only_tells_of_an_ending_is_evidence_and_nothing_else_is() {
+        let store = options(&SimVfs::new(), &ManualClock::at_ms(1_000_000)).open("/store").unwrap();
+        let segment = store.core().appender().unwrap().tail_segment();
+        store.create("a", Write::new("a")).unwrap();
+        store.update("a", "version 2").unwrap();
+        store.touch("a", std::time::Duration::from_secs(30 * 24 * 3600)).unwrap();
+        store.rotate("a", "b", None).unwrap();
+        assert_eq!(segment.evidence_bytes(), 0, "what lives, and what extends it");
+        let before = segment.frame_bytes();
+        assert!(store.destroy("b").unwrap());
+        let evidence = segment.evidence_bytes();
+        assert!(evidence >= 40 && evidence <= segment.frame_bytes() - before, "{evidence}");
+    }
+
     /// Some months of a hundred thousand records a second.
     #[test]
     fn an_opening_gives_out_no_lsn_of_the_next_one() {
         let (vfs, clock) = (SimVfs::new(), ManualClock::at_ms(1_000_000));
-        let options = || {
-            Options::new().vfs(Arc::new(vfs.clone())).clock(Arc::new(clock.clone())).manual_maintenance(true)
-        };
+        let options = || options(&vfs, &clock);
         let store = options().open("/store").unwrap();
         let appender = store.core().appender().unwrap();
         appender.tail.lock().next_lsn = lsn_before(appender.opening() + 1) - LSNS_FOR_UPKEEP - 20;

@@ -155,6 +155,19 @@ mod tests {
         }
     }
 
+    /// Segments are made with room for it.
+    #[test]
+    fn no_mark_is_longer_than_what_is_kept_for_one() {
+        let what = Ended::Subject { subject: Digest([3; 16]), keep: Some(Digest([4; 16])) };
+        let endings = vec![Ending { lsn: 7, ceiling: Deadline::NEVER, what }; ENDINGS_MAX];
+        let mark = Mark { endings, ..Mark::default() };
+        let mut out = Vec::new();
+        super::super::frame::encode(&mut out, 9, 64, super::super::frame::Kind::Mark, 8, |out| {
+            mark.encode(out)
+        });
+        assert_eq!(out.len() as u64, Mark::FRAME_BYTES_MAX);
+    }
+
     #[test]
     fn exact_bytes() {
         let mut out = Vec::new();

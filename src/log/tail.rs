@@ -165,13 +165,23 @@ mod tests {
 
     #[test]
     fn a_segment_made_for_a_frame_takes_it_with_its_reserve_and_is_not_much_larger() {
-        for bytes in [100, 5_000, 60_000, 70_000, 900_000, 3_000_000] {
+        let around_a_page = (0..2_000).map(|n| 20_000 + 8 * n);
+        for bytes in around_a_page.chain([100, 5_000, 60_000, 70_000, 900_000, 3_000_000]) {
             let capacity = capacity_for(bytes);
             let needed = bytes + Mark::FRAME_BYTES_MAX + ENTER_BYTES;
             assert!(capacity.is_multiple_of(4096));
             assert!(capacity - (capacity / RESERVE_SHARE).min(RESERVE_BYTES_MAX) >= needed, "{bytes}");
             assert!(capacity <= needed + needed / 14 + 4096, "{bytes}");
         }
+    }
+
+    /// The last frame of a full segment has its room, and takes no more.
+    #[test]
+    fn what_is_kept_for_the_announcement_is_what_it_takes() {
+        let mut out = Vec::new();
+        let listed = segment_of(1 << 20, 64).listed();
+        frame::encode(&mut out, 9, 64, Kind::Enter, 8, |out| listed.encode(out));
+        assert_eq!(out.len() as u64, ENTER_BYTES);
     }
 
     /// Each goes only so far into what is kept for those after it.
