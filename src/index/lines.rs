@@ -343,6 +343,19 @@ mod tests {
         check(&lines);
     }
 
+    /// Else some of a tag's bits choose nothing, and sessions crowd into a few lines.
+    #[test]
+    fn shard_and_line_are_chosen_by_all_bits_of_a_tag_and_by_no_other() {
+        assert_eq!(SHARD_BITS + HASH_BITS, SHORT_BITS);
+        let mut lines = Lines::default();
+        lines.reserve(10_000);
+        let last = lines.lines.len() - 1;
+        let of_any_shard = |shard: u64, rest: u64| lines.home(shard << (SHORT_BITS - SHARD_BITS) | rest);
+        for shard in [0, 1, (1 << SHARD_BITS) - 1] {
+            assert_eq!((of_any_shard(shard, 0), of_any_shard(shard, TOP - 1)), (0, last));
+        }
+    }
+
     #[test]
     fn entries_are_spread_over_all_lines() {
         let mut lines = Lines::default();

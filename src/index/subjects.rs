@@ -287,7 +287,7 @@ mod tests {
     fn a_subject_that_had_a_crowd_of_sessions_gives_its_memory_back() {
         let subjects = Subjects::default();
         let empty = subjects.memory_bytes();
-        assert!(empty > SHARDS * 64);
+        assert!((SHARDS * 64..SHARDS * 512).contains(&empty), "{empty}");
         subjects.attach(subject(1), 1);
         let one = subjects.memory_bytes();
         (2..10_001).for_each(|tag: u64| subjects.attach(subject(1), tag.wrapping_mul(0x9e37_79b9_7f4a_7c15)));

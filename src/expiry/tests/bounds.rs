@@ -223,8 +223,8 @@ fn the_memory_that_is_told_grows_with_the_entries_wherever_they_are() {
     assert!(fits(wheel.memory_bytes()), "half of them looked at: {}", wheel.memory_bytes() - empty);
 }
 
-/// Deadlines have 48 bits: the wheel's end of time is the largest of them, not a moment that none can name.
+/// It is far behind the last deadline, which has 44 bits, and the levels reach exactly so far.
 #[test]
-fn the_wheels_last_moment_is_the_last_that_a_deadline_can_name() {
+fn the_wheels_last_moment_is_the_last_that_its_levels_can_name() {
     assert_eq!(crate::expiry::levels::LAST_MS, 0xffff_ffff_ffff);
 }
