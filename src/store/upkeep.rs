@@ -258,3 +258,29 @@ impl Core {
         }
     }
 }
+
+#[cfg(test)]
+#[cfg(feature = "simulation")]
+mod tests {
+    use super::*;
+    use crate::vfs::SimVfs;
+    use crate::{ManualClock, Options, Write};
+
+    /// Between the wheel and the lock of the id a touch has come. The reaper neither ends the session nor waits for it to end.
+    #[test]
+    fn a_session_that_was_touched_after_it_had_fired_stays() {
+        let clock = ManualClock::at_ms(1_000_000);
+        let options = Options::new().vfs(Arc::new(SimVfs::new())).clock(Arc::new(clock.clone()));
+        let store = options.manual_maintenance(true).open("/store").unwrap();
+        store.create("a", Write::new("a").idle(Duration::from_secs(60))).unwrap();
+        let core = store.core();
+        let mut entries = (0..core.index.shard_count()).flat_map(|shard| core.index.shard_entries(shard));
+        let fired = entries.next().unwrap();
+        store.touch("a", Duration::from_secs(3600)).unwrap();
+        clock.advance(Duration::from_secs(120));
+        assert!(!core.expire(fired, core.look()).unwrap());
+        assert!(store.get("a").unwrap().is_some());
+        clock.advance(Duration::from_secs(7200));
+        assert_eq!(store.maintain(Duration::from_secs(60)).unwrap().expired, 1);
+    }
+}
