@@ -298,6 +298,8 @@ fn the_number_of_an_opening_that_came_to_nothing_is_not_used_again() {
     store.create("a", synced("a")).unwrap();
     machine.clock.advance(MINUTE);
     store.flush().unwrap();
+    // The mark before this one tells that the other is durable, so that its segment stays.
+    store.create("b", synced("b")).unwrap();
     let other = machine.fork();
     drop(other.open());
     let second = other.segments().pop().unwrap();

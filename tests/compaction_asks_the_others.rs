@@ -13,7 +13,7 @@ mod common;
 
 use std::time::Duration;
 
-use common::machine::{DAY, HOUR, MINUTE, Machine, maintain, roll};
+use common::machine::{DAY, HOUR, MINUTE, Machine, maintain, payload, roll};
 use sessile::{Store, Write};
 
 /// Sessions in a segment that stays; what became of them in one that is mostly garbage soon, and is written anew.
@@ -47,6 +47,41 @@ fn an_ending_stays_while_what_it_ended_stands_in_another_segment() {
         assert!(store.get("Y").unwrap().is_none(), "Y was revoked");
         assert!(store.get("Z").unwrap().is_some());
     }
+}
+
+/// Two segments are rewritten together, and nothing in them is older than the revocation; but a third one is.
+#[test]
+fn a_revocation_stays_while_anything_older_is_in_a_segment_that_is_not_rewritten() {
+    let stays = |store: &Store, n: usize| {
+        let data = payload(&format!("stays {n}"), 3000);
+        store.create(format!("stays {n}"), Write::new(data.clone()).idle(DAY)).unwrap();
+        data
+    };
+    let trial = Machine::new();
+    let store = trial.open();
+    let first = trial.segments()[0].clone();
+    let fit = (0..100).take_while(|n| trial.find(&stays(&store, *n)).unwrap().0 == first).count();
+
+    let machine = Machine::new();
+    let store = machine.open();
+    store.create("Y", Write::new("data").idle(DAY).subject("alice")).unwrap();
+    for n in 0..fit - 1 {
+        stays(&store, n);
+    }
+    roll(&store, &machine, "first", MINUTE);
+    assert_eq!(store.destroy_subject("alice", None).unwrap(), 1);
+    roll(&store, &machine, "second", MINUTE);
+    store.create("moves", Write::new("data").idle(DAY)).unwrap();
+    let before = machine.segments();
+    roll(&store, &machine, "third", MINUTE);
+    machine.clock.advance(MINUTE * 3);
+    maintain(&store);
+    let left = machine.segments();
+    let is_left: Vec<_> = before.iter().map(|name| left.contains(name)).collect();
+    assert_eq!((is_left, store.stats().compactions), (vec![true, false, false], 1), "two of three, together");
+    let store = machine.fork().open();
+    assert!(store.get("Y").unwrap().is_none(), "Y was revoked");
+    assert!(store.get("moves").unwrap().is_some());
 }
 
 #[test]

@@ -98,6 +98,27 @@ fn salvage_opens_although_a_snapshot_is_there() {
     assert!(opened.is_ok(), "{:?}", opened.err());
 }
 
+/// The snapshot of a clean close knows sessions whose records have been damaged since. What is salvaged is what the log still
+/// tells.
+#[test]
+fn a_snapshot_tells_salvage_nothing_of_a_damaged_log() {
+    let (vfs, clock) = fresh();
+    let store = options(&vfs, &clock).open(DIR).unwrap();
+    for id in ["first", "damaged", "last"] {
+        store.create(id, Write::new(format!("data of {id}").as_bytes()).idle(DAY)).unwrap();
+    }
+    store.close().unwrap();
+    drop(store);
+    let path = Path::new(DIR).join(&segments(&vfs)[0]);
+    let bytes = vfs.read_file(&path).unwrap();
+    let at = bytes.windows(15).position(|window| window == b"data of damaged").unwrap();
+    vfs.flip_bit(&path, at as u64, 3).unwrap();
+    let store = options(&vfs, &clock).recovery(Recovery::Salvage).open(DIR).unwrap();
+    assert_eq!(store.stats().recovery.damage.len(), 1);
+    assert!(store.get("damaged").unwrap().is_none(), "its record is not there any more");
+    assert!(store.len() <= 2, "{}", store.len());
+}
+
 /// One bad sector over the frame that lists a compaction's output. A later mark repeats the endings of the log, so
 /// the hole is called harmless; but the output, with the stubs that nothing else holds, is off the roster.
 #[test]
