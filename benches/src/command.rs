@@ -5,6 +5,7 @@ use std::process::exit;
 
 use clap::Parser;
 
+use crate::chart;
 use crate::million;
 use crate::outcome::Outcome;
 use crate::peers;
@@ -38,7 +39,7 @@ struct Arguments {
     /// Sessions that are stored before anything is measured
     #[arg(long, value_name = "N")]
     sessions: Option<usize>,
-    /// Write report.md and results.json into this directory
+    /// Write report.md, results.json and charts as SVG and PNG into this directory
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Where the stores are put while they are measured, on the disk that is meant; removed afterwards
@@ -134,6 +135,11 @@ fn keep(outcome: &Outcome, out: &Path) {
         }
     };
     write("results.json", serde_json::to_string_pretty(outcome).expect("numbers and text can be written"));
+    if !outcome.rows.is_empty()
+        && let Err(error) = chart::draw(outcome, out)
+    {
+        refuse(&format!("drawing into {}: {error}", out.display()));
+    }
     write("report.md", format!("{}\n{}", report::head(outcome), report::body(outcome)));
 }
 

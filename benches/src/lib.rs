@@ -16,10 +16,12 @@
 //! | [`machine`] | where it was measured |
 //! | [`outcome`] | medians, ratios, goals: what `results.json` holds |
 //! | [`report`] | the same as Markdown |
+//! | [`chart`] | the same as pictures |
 //!
 //! A further store is an implementation of [`peer::Peer`] in `peers/`; a further kind of request is a variant of
 //! [`workload::Kind`]. A failure ends the run: a store that answers wrongly or not at all has no speed.
 
+pub mod chart;
 pub mod command;
 pub mod data;
 pub mod limits;
