@@ -33,7 +33,7 @@ impl Peer for Sessile {
     }
 
     fn settings(&self) -> String {
-        "default options with sessions_max 16 million, disk_bytes_max 32 GiB, idle 14 days; `get` gives an owned copy; \
+        "default options with sessions_max 16 million, disk_bytes_max 32 GiB, idle 14 days; `get` gives a copy of its own; \
          touches wait as writes do when they are logged; endings always wait for the disk"
             .to_owned()
     }
