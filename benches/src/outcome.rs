@@ -137,7 +137,7 @@ impl Outcome {
             };
             self.judged.push(Judged {
                 what: goal.workload.to_owned(),
-                goal: format!("{least} {:.3}x {than}", goal.times).replace(".000x", "x"),
+                goal: format!("{least} {}x {than}", (goal.times * 100.0).round() / 100.0),
                 measured: format!("{ratio:.2}x"),
                 reached,
             });
