@@ -1,5 +1,6 @@
 //! fjall: a log-structured merge tree.
 
+use std::hash::BuildHasher;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -39,7 +40,7 @@ impl Fjall {
     }
 
     fn apply(&self, Change { id, what }: &Change<'_>) -> bool {
-        let stripe = id.bytes().fold(0usize, |sum, byte| sum * 31 + usize::from(byte)) % STRIPES;
+        let stripe = foldhash::quality::FixedState::default().hash_one(id.as_ref()) as usize % STRIPES;
         let _guard = self.stripes[stripe].lock();
         match what {
             What::Set { data, expires_ms } => {
