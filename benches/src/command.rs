@@ -51,6 +51,9 @@ struct Arguments {
     /// Say which peers and workloads there are, and measure nothing
     #[arg(long)]
     list: bool,
+    /// A few requests of each workload: a test of the program
+    #[arg(long, hide = true)]
+    trial: bool,
     /// What `cargo bench` adds
     #[arg(long, hide = true)]
     bench: bool,
@@ -70,6 +73,7 @@ pub fn main(length: Length) {
     }
     let mut scale = match length {
         Length::Trial => Scale::TRIAL,
+        Length::Full if arguments.trial => Scale::TRIAL,
         Length::Full if arguments.quick => Scale::QUICK,
         Length::Full => Scale::FULL,
     };
