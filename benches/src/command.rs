@@ -110,6 +110,7 @@ pub fn main(length: Length) {
     if scale.judges {
         outcome.judge(GOALS);
     }
+    drop(scratch);
     println!("{}", report::body(&outcome));
     if let Some(out) = &arguments.out {
         keep(&outcome, out);
