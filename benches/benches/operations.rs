@@ -1,6 +1,8 @@
 //! Every operation of the store by itself, in a store of 100,000 sessions: what the engine costs. Writes are `Written`
 //! and endings relaxed unless the name says `synced`, so that the disk is waited for only there.
 
+#![expect(clippy::expect_used, reason = "an operation that fails has no speed: the run ends")]
+
 use std::path::PathBuf;
 use std::time::Duration;
 

@@ -100,7 +100,14 @@ pub fn main(length: Length) {
     if machine::is_memory(&machine::file_system(&scratch.0)) {
         println!("WARNING: this file system is memory: nothing about Synced can be learned here\n");
     }
-    outcome.limits = limits::measure(&scratch.0, scale.limits);
+    match limits::measure(&scratch.0, scale.limits) {
+        Ok(limits) => outcome.limits = limits,
+        Err(error) => {
+            let place = scratch.0.display().to_string();
+            drop(scratch);
+            refuse(&format!("measuring the disk under {place}: {error}"))
+        }
+    }
     if !workloads.is_empty() {
         side_by_side::run(&scale, &workloads, &arguments.peers, &scratch.0, &mut outcome);
     }
@@ -139,7 +146,10 @@ fn keep(outcome: &Outcome, out: &Path) {
             Err(error) => refuse(&format!("writing {}: {error}", path.display())),
         }
     };
-    write("results.json", serde_json::to_string_pretty(outcome).expect("numbers and text can be written"));
+    match serde_json::to_string_pretty(outcome) {
+        Ok(json) => write("results.json", json),
+        Err(error) => refuse(&format!("writing down what was measured: {error}")),
+    }
     if !outcome.rows.is_empty()
         && let Err(error) = chart::draw(outcome, out)
     {

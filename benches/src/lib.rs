@@ -26,11 +26,25 @@ pub mod command;
 pub mod data;
 pub mod limits;
 pub mod machine;
+#[expect(
+    clippy::expect_used,
+    reason = "a store that answers wrongly or not at all has no speed: the run ends"
+)]
 pub mod measure;
 pub mod meter;
+#[expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a store that answers wrongly or not at all has no speed: the run ends"
+)]
 pub mod million;
 pub mod outcome;
 pub mod peer;
+#[expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a store that answers wrongly or not at all has no speed: the run ends"
+)]
 pub mod peers;
 pub mod plan;
 pub mod report;

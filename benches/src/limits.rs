@@ -5,8 +5,9 @@
 
 use std::fs::{File, OpenOptions};
 use std::hint::black_box;
+use std::io;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use serde::Serialize;
@@ -37,22 +38,24 @@ pub struct Limit {
     pub ns: f64,
 }
 
-/// How thoroughly the machine is measured: `1` to quote.
-#[must_use]
-pub fn measure(directory: &Path, share: f64) -> Vec<Limit> {
+/// Measures the machine, with files in `directory`; `share` says how thoroughly, and is 1 to quote.
+///
+/// # Errors
+/// What the disk said.
+pub fn measure(directory: &Path, share: f64) -> io::Result<Vec<Limit>> {
     let of = |count: usize| ((count as f64 * share) as usize).max(16);
     let limit = |name, ns| Limit { name, ns };
-    vec![
+    Ok(vec![
         limit("a dependent read of memory, 256 MiB in 4 KiB pages", chase(of(CHASES))),
-        limit("reading 1 KiB in order from the page cache", sequential(directory, of(READ_BYTES))),
-        limit(PWRITE, pwrite(directory, of(APPENDS))),
-        limit("fdatasync of 550 B into a growing file", sync(directory, Blocks::None, of(SYNCS))),
+        limit("reading 1 KiB in order from the page cache", sequential(directory, of(READ_BYTES))?),
+        limit(PWRITE, pwrite(directory, of(APPENDS))?),
+        limit("fdatasync of 550 B into a growing file", sync(directory, Blocks::None, of(SYNCS))?),
         limit(
             "fdatasync of 550 B into blocks that were only allocated",
-            sync(directory, Blocks::Allocated, of(SYNCS)),
+            sync(directory, Blocks::Allocated, of(SYNCS))?,
         ),
-        limit(SYNC, sync(directory, Blocks::Written, of(SYNCS))),
-    ]
+        limit(SYNC, sync(directory, Blocks::Written, of(SYNCS))?),
+    ])
 }
 
 /// A walk through memory of which each step says where the next one goes.
@@ -72,33 +75,33 @@ fn chase(steps: usize) -> f64 {
     began.elapsed().as_nanos() as f64 / steps as f64
 }
 
-fn sequential(directory: &Path, bytes: usize) -> f64 {
-    let (file, path) = create(directory);
+fn sequential(directory: &Path, bytes: usize) -> io::Result<f64> {
+    let (file, path) = create(directory)?;
     let mut piece = vec![7; PIECE_BYTES];
     let pieces = bytes.div_ceil(PIECE_BYTES);
     for number in 0..pieces {
-        write(&file, &piece, (number * PIECE_BYTES) as u64);
+        file.write_all_at(&piece, (number * PIECE_BYTES) as u64)?;
     }
     let began = Instant::now();
     for number in 0..pieces {
-        file.read_exact_at(&mut piece, (number * PIECE_BYTES) as u64).expect("what was written can be read");
+        file.read_exact_at(&mut piece, (number * PIECE_BYTES) as u64)?;
         black_box(&piece);
     }
     let took = began.elapsed().as_nanos() as f64;
-    remove(&path);
-    took / (pieces * PIECE_BYTES) as f64 * 1024.0
+    std::fs::remove_file(path)?;
+    Ok(took / (pieces * PIECE_BYTES) as f64 * 1024.0)
 }
 
-fn pwrite(directory: &Path, count: usize) -> f64 {
-    let (file, path) = create(directory);
+fn pwrite(directory: &Path, count: usize) -> io::Result<f64> {
+    let (file, path) = create(directory)?;
     let record = [7; RECORD_BYTES];
     let began = Instant::now();
     for number in 0..count {
-        write(&file, &record, (number * RECORD_BYTES) as u64);
+        file.write_all_at(&record, (number * RECORD_BYTES) as u64)?;
     }
     let took = began.elapsed().as_nanos() as f64 / count as f64;
-    remove(&path);
-    took
+    std::fs::remove_file(path)?;
+    Ok(took)
 }
 
 /// What the file system has of the file before it is written to.
@@ -109,41 +112,33 @@ enum Blocks {
     Written,
 }
 
-fn sync(directory: &Path, blocks: Blocks, count: usize) -> f64 {
-    let (file, path) = create(directory);
+fn sync(directory: &Path, blocks: Blocks, count: usize) -> io::Result<f64> {
+    let (file, path) = create(directory)?;
     let bytes = (count * RECORD_BYTES).next_multiple_of(4096);
     match blocks {
         Blocks::None => {}
         Blocks::Allocated => {
             let flags = rustix::fs::FallocateFlags::empty();
-            rustix::fs::fallocate(&file, flags, 0, bytes as u64).expect("the disk has room");
+            rustix::fs::fallocate(&file, flags, 0, bytes as u64)?;
         }
-        Blocks::Written => write(&file, &vec![0; bytes], 0),
+        Blocks::Written => file.write_all_at(&vec![0; bytes], 0)?,
     }
-    file.sync_all().expect("the disk can be synced");
+    file.sync_all()?;
     let record = [7; RECORD_BYTES];
     let one = |number: usize| {
         let began = Instant::now();
-        write(&file, &record, (number * RECORD_BYTES) as u64);
-        file.sync_data().expect("the disk can be synced");
-        began.elapsed().as_nanos() as f64
+        file.write_all_at(&record, (number * RECORD_BYTES) as u64)?;
+        file.sync_data()?;
+        Ok(began.elapsed().as_nanos() as f64)
     };
-    let took = (0..count).map(one).collect();
-    remove(&path);
-    median(took)
+    let took = (0..count).map(one).collect::<io::Result<_>>()?;
+    std::fs::remove_file(path)?;
+    Ok(median(took))
 }
 
-fn create(directory: &Path) -> (File, std::path::PathBuf) {
+fn create(directory: &Path) -> io::Result<(File, PathBuf)> {
     let path = directory.join("limit");
     let mut options = OpenOptions::new();
-    let file = options.read(true).write(true).create(true).truncate(true).open(&path);
-    (file.expect("a file can be made"), path)
-}
-
-fn write(file: &File, bytes: &[u8], at: u64) {
-    file.write_all_at(bytes, at).expect("the disk has room");
-}
-
-fn remove(path: &Path) {
-    std::fs::remove_file(path).expect("the file can be removed");
+    let file = options.read(true).write(true).create(true).truncate(true).open(&path)?;
+    Ok((file, path))
 }

@@ -38,8 +38,9 @@ pub fn run(scale: &Scale, workloads: &[Workload], names: &[String], directory: &
 /// Counts milliseconds of measuring: what it says is left is about what is left.
 fn progress(scale: &Scale, workloads: &[Workload], peers: usize) -> ProgressBar {
     let total: Duration = workloads.iter().map(|workload| scale.turn(workload.kind) * peers as u32).sum();
-    let style = ProgressStyle::with_template("{bar:30} {percent:>3} %, {eta} left: {msg}");
-    ProgressBar::new(total.as_millis() as u64).with_style(style.expect("the template is sound"))
+    let style = ProgressStyle::with_template("{bar:30} {percent:>3} %, {eta} left: {msg}")
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(total.as_millis() as u64).with_style(style)
 }
 
 fn compare(

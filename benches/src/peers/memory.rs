@@ -14,7 +14,7 @@ use crate::peer::Wait;
 const SHARDS: usize = 64;
 
 /// A session. Its end is moved without the map being changed.
-struct Session {
+pub struct Session {
     expires_ms: AtomicU64,
     data: Box<[u8]>,
 }
@@ -41,6 +41,59 @@ impl Session {
     }
 }
 
+/// A map that threads share.
+pub trait Map: Send + Sync {
+    /// What it is made of.
+    const SETTINGS: &'static str;
+
+    /// Shows a session to `see`; `false` if there is none.
+    fn with(&self, id: &str, see: impl FnOnce(&Session) -> bool) -> bool;
+
+    /// Puts a session there; says whether there was one.
+    fn put(&self, id: &str, session: Session) -> bool;
+
+    /// Takes a session out; says whether there was one.
+    fn take(&self, id: &str) -> bool;
+}
+
+/// Such a map as a store.
+pub struct Forgetful<M>(pub M);
+
+impl<M: Map> Keeps for Forgetful<M> {
+    type Access<'a>
+        = ()
+    where
+        M: 'a;
+
+    fn settings(&self) -> String {
+        format!("{}; nothing is kept", M::SETTINGS)
+    }
+
+    fn forgets(&self) -> bool {
+        true
+    }
+
+    fn wait_for(&self, _wait: Wait) {}
+
+    fn settle(&self) {}
+
+    fn access(&self) {}
+
+    fn read(&self, (): &mut (), id: &str, now_ms: u64, copy: &mut Vec<u8>) -> bool {
+        self.0.with(id, |session| session.read(now_ms, copy))
+    }
+
+    fn make(&self, (): &mut (), Change { id, what }: &Change<'_>) -> bool {
+        match what {
+            What::Set { data, expires_ms } => self.0.put(id, Session::new(*expires_ms, data)),
+            What::Touch { now_ms, expires_ms } => {
+                self.0.with(id, |session| session.touch(*now_ms, *expires_ms))
+            }
+            What::Destroy => self.0.take(id),
+        }
+    }
+}
+
 /// `HashMap`s behind locks.
 pub struct Sharded {
     hasher: RandomState,
@@ -60,40 +113,20 @@ impl Sharded {
     }
 }
 
-impl Keeps for Sharded {
-    type Access<'a> = ();
+impl Map for Sharded {
+    const SETTINGS: &'static str = "64 std::collections::HashMap with foldhash behind parking_lot::RwLock; a touch changes an \
+                                    atomic number under the lock for reading";
 
-    fn settings(&self) -> String {
-        "64 std::collections::HashMap with foldhash behind parking_lot::RwLock; a touch changes an atomic number under the \
-         lock for reading; nothing is kept"
-            .to_owned()
+    fn with(&self, id: &str, see: impl FnOnce(&Session) -> bool) -> bool {
+        self.shard(id).read().get(id).is_some_and(see)
     }
 
-    fn forgets(&self) -> bool {
-        true
+    fn put(&self, id: &str, session: Session) -> bool {
+        self.shard(id).write().insert(id.into(), session).is_some()
     }
 
-    fn wait_for(&self, _wait: Wait) {}
-
-    fn settle(&self) {}
-
-    fn access(&self) {}
-
-    fn read(&self, (): &mut (), id: &str, now_ms: u64, copy: &mut Vec<u8>) -> bool {
-        self.shard(id).read().get(id).is_some_and(|session| session.read(now_ms, copy))
-    }
-
-    fn make(&self, (): &mut (), Change { id, what }: &Change<'_>) -> bool {
-        match what {
-            What::Set { data, expires_ms } => {
-                self.shard(id).write().insert(id.as_ref().into(), Session::new(*expires_ms, data)).is_some()
-            }
-            What::Touch { now_ms, expires_ms } => {
-                let shard = self.shard(id).read();
-                shard.get(id.as_ref()).is_some_and(|session| session.touch(*now_ms, *expires_ms))
-            }
-            What::Destroy => self.shard(id).write().remove(id.as_ref()).is_some(),
-        }
+    fn take(&self, id: &str) -> bool {
+        self.shard(id).write().remove(id).is_some()
     }
 }
 
@@ -107,37 +140,19 @@ impl Dash {
     }
 }
 
-impl Keeps for Dash {
-    type Access<'a> = ();
+impl Map for Dash {
+    const SETTINGS: &'static str =
+        "dashmap 6 with 64 shards and foldhash; a touch changes an atomic number in an entry that is read";
 
-    fn settings(&self) -> String {
-        "dashmap 6 with 64 shards and foldhash; a touch changes an atomic number in an entry that is read; nothing is kept"
-            .to_owned()
+    fn with(&self, id: &str, see: impl FnOnce(&Session) -> bool) -> bool {
+        self.0.get(id).is_some_and(|session| see(&session))
     }
 
-    fn forgets(&self) -> bool {
-        true
+    fn put(&self, id: &str, session: Session) -> bool {
+        self.0.insert(id.into(), session).is_some()
     }
 
-    fn wait_for(&self, _wait: Wait) {}
-
-    fn settle(&self) {}
-
-    fn access(&self) {}
-
-    fn read(&self, (): &mut (), id: &str, now_ms: u64, copy: &mut Vec<u8>) -> bool {
-        self.0.get(id).is_some_and(|session| session.read(now_ms, copy))
-    }
-
-    fn make(&self, (): &mut (), Change { id, what }: &Change<'_>) -> bool {
-        match what {
-            What::Set { data, expires_ms } => {
-                self.0.insert(id.as_ref().into(), Session::new(*expires_ms, data)).is_some()
-            }
-            What::Touch { now_ms, expires_ms } => {
-                self.0.get(id.as_ref()).is_some_and(|session| session.touch(*now_ms, *expires_ms))
-            }
-            What::Destroy => self.0.remove(id.as_ref()).is_some(),
-        }
+    fn take(&self, id: &str) -> bool {
+        self.0.remove(id).is_some()
     }
 }

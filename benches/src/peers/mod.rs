@@ -37,8 +37,8 @@ const PEERS: &[(&str, Open)] = &[
     ("lmdb", |directory| Some(Box::new(Kept::alone("LMDB", lmdb::Lmdb::create(directory))))),
     ("lmdb-group", |directory| Some(Box::new(Kept::grouped("LMDB, grouped", lmdb::Lmdb::create(directory))))),
     ("redis", |directory| Some(Box::new(Kept::alone("Redis", redis::Redis::start(directory)?)))),
-    ("hashmap", |_| Some(Box::new(Kept::alone("HashMap", memory::Sharded::new())))),
-    ("dashmap", |_| Some(Box::new(Kept::alone("dashmap", memory::Dash::new())))),
+    ("hashmap", |_| Some(Box::new(Kept::alone("HashMap", memory::Forgetful(memory::Sharded::new()))))),
+    ("dashmap", |_| Some(Box::new(Kept::alone("dashmap", memory::Forgetful(memory::Dash::new()))))),
 ];
 
 /// What peers are called on the command line.
