@@ -16,14 +16,13 @@ mod scheduled;
 
 #[cfg(sessile_schedules)]
 pub(crate) use scheduled::{
-    Condvar, Instant, LazyLock, Mutex, MutexGuard, OnceLock, RwLock, atomic, pause, random, stripe_bits,
-    thread,
+    Condvar, Instant, LazyLock, Mutex, MutexGuard, OnceLock, atomic, pause, random, stripe_bits, thread,
 };
 
 #[cfg(not(sessile_schedules))]
 pub(crate) use {
     getrandom::fill as random,
-    parking_lot::{Condvar, Mutex, MutexGuard, RwLock},
+    parking_lot::{Condvar, Mutex, MutexGuard},
     std::sync::{LazyLock, OnceLock, atomic},
     std::thread::{self, park_timeout as pause},
     std::time::Instant,

@@ -27,6 +27,7 @@ use std::fmt;
 
 use super::segments::{ADDRESS_BITS, SegmentTable};
 use crate::session::Deadline;
+use crate::sync::atomic::{AtomicU64, Ordering};
 
 /// Bits of the tag that an entry holds, and a wheel entry too.
 pub(crate) const SHORT_BITS: u32 = 36;
@@ -187,7 +188,7 @@ impl Packed {
             short: self.short(),
             place,
             deadline: self.deadline(),
-            arming: (self.1 >> ARMING_AT) as u8,
+            arming: self.arming(),
             has_subject: self.1 & HAS_SUBJECT != 0,
             never_updated: self.1 & NEVER_UPDATED != 0,
         }
@@ -209,6 +210,10 @@ impl Packed {
         Deadline::at_ms(self.1 >> DEADLINE_AT)
     }
 
+    pub const fn arming(self) -> u8 {
+        (self.1 >> ARMING_AT) as u8
+    }
+
     /// The same elsewhere.
     pub const fn with_address(self, address: u64) -> Self {
         Self(self.0 & !LOW_MASK | address & LOW_MASK, self.1 & !HIGH_MASK | address >> LOW_BITS & HIGH_MASK)
@@ -217,6 +222,22 @@ impl Packed {
     /// The same with another deadline.
     pub const fn with_deadline(self, deadline: Deadline) -> Self {
         Self(self.0, self.1 & !LIFE_MASK | deadline.bits() << DEADLINE_AT)
+    }
+}
+
+/// Where a packed entry is kept: two words that are read while somebody may be changing them. Whether they belong
+/// together is for the reader to find out, see [`turn`](super::turn).
+#[derive(Default)]
+pub(super) struct Slot(AtomicU64, AtomicU64);
+
+impl Slot {
+    pub fn load(&self) -> Packed {
+        Packed(self.0.load(Ordering::Relaxed), self.1.load(Ordering::Relaxed))
+    }
+
+    pub fn store(&self, Packed(first, second): Packed) {
+        self.0.store(first, Ordering::Relaxed);
+        self.1.store(second, Ordering::Relaxed);
     }
 }
 

@@ -13,175 +13,197 @@
 //!    empty place, and a removal pulls entries back from behind instead of leaving tombstones.
 //! 3. At most thirteen of sixteen places are taken, and a table grows by a quarter: nothing doubles, so memory is
 //!    never far above what the entries take, and no growth is long.
+//! 4. Lines are allocated in pieces of one size, so that what one table has outgrown is what the next one grows into:
+//!    tables in one piece, each larger than the last, would leave the allocator with holes that fit nobody.
+//!
+//! One writer at a time changes a table, while others read it: 1 and 2 then hold for the writer alone. Whoever else reads may
+//! find nonsense, but comes to an end, and learns from the [`turn`](super::turn) that he has to look again.
 
-use super::entry::{Packed, SHORT_BITS};
+use std::sync::Arc;
+
+use super::entry::{Packed, SHORT_BITS, Slot};
 use crate::sync::stripe_bits;
 
 const WAYS: usize = 4;
+
+/// Lines of one piece: 8 KiB.
+const PIECE: usize = 128;
+
+/// Lines by which a table grows at least.
+const LEAST: usize = 4;
 
 /// Bits of a tag above those that choose the line: all tags in one table have the same.
 pub(super) const SHARD_BITS: u32 = stripe_bits(8);
 const HASH_BITS: u32 = SHORT_BITS - SHARD_BITS;
 
-#[derive(Clone, Copy)]
+#[derive(Default)]
 #[repr(align(64))]
-struct Line([Packed; WAYS]);
+struct Line([Slot; WAYS]);
 
 impl Line {
-    const EMPTY: Self = Self([Packed::EMPTY; WAYS]);
-
-    const fn is_full(&self) -> bool {
+    fn is_full(&self) -> bool {
         let Self([.., last]) = self;
-        !last.is_empty()
+        !last.load().is_empty()
     }
 
     /// Its entries, without the empty places.
     fn entries(&self) -> impl Iterator<Item = Packed> {
-        self.0.iter().copied().filter(|entry| !entry.is_empty())
+        self.0.iter().map(Slot::load).filter(|entry| !entry.is_empty())
+    }
+
+    /// The first entry with this short tag of which `is_it` is true, and where it is.
+    fn find(&self, short: u64, is_it: impl Fn(Packed) -> bool) -> Option<(&Slot, Packed)> {
+        let slots = self.0.iter().map(|slot| (slot, slot.load()));
+        slots.into_iter().find(|(_, entry)| entry.short() == short && !entry.is_empty() && is_it(*entry))
     }
 
     /// Puts an entry into the first empty place; `false` when there is none.
-    fn push(&mut self, entry: Packed) -> bool {
-        let place = self.0.iter_mut().find(|place| place.is_empty());
-        place.map(|place| *place = entry).is_some()
+    fn push(&self, entry: Packed) -> bool {
+        let empty = self.0.iter().find(|slot| slot.load().is_empty());
+        empty.map(|slot| slot.store(entry)).is_some()
     }
 
-    /// Takes out an entry that is in it.
-    fn take(&mut self, entry: Packed) {
-        let count = self.entries().count();
-        if let Some(at) = self.0.iter().position(|other| *other == entry) {
-            self.0.swap(at, count.saturating_sub(1));
-            if let Some(last) = self.0.get_mut(count.saturating_sub(1)) {
-                *last = Packed::EMPTY;
-            }
+    /// Takes out an entry that is in it: the last one takes its place.
+    fn take(&self, entry: Packed) {
+        let last = self.0.iter().rev().find(|slot| !slot.load().is_empty());
+        if let Some((slot, last)) = self.0.iter().find(|slot| slot.load() == entry).zip(last) {
+            slot.store(last.load());
+            last.store(Packed::EMPTY);
         }
     }
 }
 
-/// See the module.
-#[derive(Default)]
+/// See the module. How many entries are in it, its writer counts; a clone is the same table.
+#[derive(Clone, Default)]
 pub(super) struct Lines {
-    lines: Vec<Line>,
-    len: usize,
+    pieces: Arc<[Box<[Line]>]>,
+    count: usize,
 }
 
 impl Lines {
-    pub const fn new() -> Self {
-        Self { lines: Vec::new(), len: 0 }
+    /// So many empty lines.
+    fn of(count: usize) -> Self {
+        let piece = |first| (first..count.min(first + PIECE)).map(|_| Line::default()).collect();
+        Self { pieces: (0..count).step_by(PIECE).map(piece).collect(), count }
     }
 
-    pub const fn len(&self) -> usize {
-        self.len
+    /// Room for so many entries, if memory grants it.
+    pub fn with_room_for(entries: usize) -> Option<Self> {
+        let lines = lines_for(entries);
+        Vec::<Line>::new().try_reserve_exact(lines).is_ok().then(|| Self::of(lines))
+    }
+
+    /// How many entries it has places for.
+    pub const fn places(&self) -> usize {
+        self.count * WAYS
+    }
+
+    /// How many entries may be in it.
+    pub const fn room(&self) -> usize {
+        room(self.count)
+    }
+
+    /// The same entries with a quarter more room, or a few lines.
+    pub fn grown(&self) -> Self {
+        self.copied_into(Self::of(self.count + (self.count / 4).max(LEAST)))
+    }
+
+    /// The same entries in another table, which must have room for them.
+    pub fn copied_into(&self, other: Self) -> Self {
+        self.iter().for_each(|entry| other.put(entry));
+        other
     }
 
     pub fn iter(&self) -> impl Iterator<Item = Packed> {
-        self.lines.iter().flat_map(Line::entries)
+        self.pieces.iter().flat_map(|piece| piece.iter()).flat_map(Line::entries)
     }
 
     /// The entries with this short tag.
     pub fn find(&self, short: u64) -> impl Iterator<Item = Packed> {
-        let mut at = self.home(short);
-        let mut last = self.lines.is_empty();
-        let lines = std::iter::from_fn(move || {
-            let line = if last { None } else { self.lines.get(at) }?;
-            last = !line.is_full();
-            at = self.after(at);
-            Some(line)
-        });
-        lines.flat_map(|line| line.0).filter(move |entry| entry.short() == short && !entry.is_empty())
+        let same = move |entry: &Packed| entry.short() == short && !entry.is_empty();
+        self.probe(short).flat_map(|line| &line.0).map(Slot::load).filter(same)
     }
 
     /// The first entry with this short tag: nearly always the only one.
     pub fn first(&self, short: u64) -> Option<Packed> {
-        let (at, way) = self.line_of(short, |_| true)?;
-        self.lines.get(at)?.0.get(way).copied()
-    }
-
-    /// The first entry with this short tag of which `is_it` is true, to be changed.
-    pub fn find_mut(&mut self, short: u64, is_it: impl Fn(Packed) -> bool) -> Option<&mut Packed> {
-        let at = self.line_of(short, is_it)?;
-        self.lines.get_mut(at.0)?.0.get_mut(at.1)
-    }
-
-    fn line_of(&self, short: u64, is_it: impl Fn(Packed) -> bool) -> Option<(usize, usize)> {
         let mut at = self.home(short);
-        loop {
-            let line = self.lines.get(at)?;
-            let fits = |entry: &Packed| entry.short() == short && !entry.is_empty() && is_it(*entry);
-            if let Some(way) = line.0.iter().position(fits) {
-                return Some((at, way));
+        for _ in 0..self.count {
+            let line = self.line(at)?;
+            if let Some((_, entry)) = line.find(short, |_| true) {
+                return Some(entry);
             }
             if !line.is_full() {
                 return None;
             }
             at = self.after(at);
         }
+        None
     }
 
-    pub fn insert(&mut self, entry: Packed) {
-        if self.len >= room(self.lines.len()) {
-            self.resize(self.lines.len() + (self.lines.len() / 4).max(1));
-        }
-        self.put(entry);
-        self.len += 1;
+    /// Changes the first entry with this short tag of which `is_it` is true, if `change` gives another; that must have the
+    /// same tag.
+    pub fn change(
+        &self,
+        short: u64,
+        is_it: impl Fn(Packed) -> bool,
+        change: impl FnOnce(Packed) -> Option<Packed>,
+    ) -> bool {
+        let found = self.probe(short).find_map(|line| line.find(short, &is_it));
+        found.and_then(|(slot, entry)| change(entry).map(|entry| slot.store(entry))).is_some()
     }
 
-    pub fn remove(&mut self, short: u64, is_it: impl Fn(Packed) -> bool) -> Option<Packed> {
-        let (at, way) = self.line_of(short, is_it)?;
-        let entry = *self.lines.get(at)?.0.get(way)?;
-        self.len -= 1;
-        self.take(at, entry);
-        Some(entry)
+    /// Puts an entry in. There must be room.
+    pub fn put(&self, entry: Packed) {
+        self.lines_from(self.home(entry.short())).find(|line| line.push(entry));
     }
 
-    /// Makes room for so many entries in all. Best effort: a wish that memory cannot grant is none.
-    pub fn reserve(&mut self, entries: usize) {
-        let lines = lines_for(entries);
-        if lines > self.lines.len() && Vec::<Line>::new().try_reserve_exact(lines).is_ok() {
-            self.resize(lines);
-        }
-    }
-
-    /// Gives memory back where less than an eighth of it is used.
-    pub fn trim(&mut self) {
-        if self.len < self.lines.len() * WAYS / 8 {
-            self.resize(lines_for(self.len * 2));
-        }
-    }
-
-    pub const fn memory_bytes(&self) -> usize {
-        self.lines.capacity() * size_of::<Line>()
-    }
-
-    fn resize(&mut self, lines: usize) {
-        let old = std::mem::replace(&mut self.lines, vec![Line::EMPTY; lines]);
-        old.iter().flat_map(Line::entries).for_each(|entry| self.put(entry));
-    }
-
-    fn put(&mut self, entry: Packed) {
-        let mut at = self.home(entry.short());
-        while let Some(line) = self.lines.get_mut(at) {
-            if line.push(entry) {
-                return;
+    /// Takes out the first entry with this short tag of which `is_it` is true.
+    pub fn remove(&self, short: u64, is_it: impl Fn(Packed) -> bool) -> Option<Packed> {
+        let mut at = self.home(short);
+        for line in self.probe(short) {
+            if let Some((_, entry)) = line.find(short, &is_it) {
+                self.take(at, entry);
+                return Some(entry);
             }
             at = self.after(at);
         }
+        None
+    }
+
+    pub fn memory_bytes(&self) -> usize {
+        self.pieces.len() * size_of::<Box<[Line]>>() + self.count * size_of::<Line>()
+    }
+
+    fn line(&self, at: usize) -> Option<&Line> {
+        self.pieces.get(at / PIECE)?.get(at % PIECE)
+    }
+
+    /// All lines, once, beginning with this one.
+    fn lines_from(&self, mut at: usize) -> impl Iterator<Item = &Line> {
+        std::iter::from_fn(move || {
+            let line = self.line(at);
+            at = self.after(at);
+            line
+        })
+        .take(self.count)
+    }
+
+    /// The lines in which this short tag may be: up to the first that is not full.
+    fn probe(&self, short: u64) -> impl Iterator<Item = &Line> {
+        let mut ended = false;
+        self.lines_from(self.home(short))
+            .take_while(move |line| !std::mem::replace(&mut ended, !line.is_full()))
     }
 
     /// Takes an entry out of a line, and pulls entries that had overflowed it back into it.
-    fn take(&mut self, mut hole: usize, mut entry: Packed) {
-        loop {
-            let Some(line) = self.lines.get_mut(hole) else { return };
+    fn take(&self, mut hole: usize, mut entry: Packed) {
+        while let Some(line) = self.line(hole) {
             let overflowed = line.is_full();
             line.take(entry);
-            if !overflowed {
-                return;
-            }
-            let Some((at, pulled)) = self.overflow_of(hole) else { return };
-            if let Some(line) = self.lines.get_mut(hole) {
-                line.push(pulled);
-            }
-            (hole, entry) = (at, pulled);
+            let pulled = if overflowed { self.overflow_of(hole) } else { None };
+            let Some((at, next)) = pulled else { return };
+            line.push(next);
+            (hole, entry) = (at, next);
         }
     }
 
@@ -189,7 +211,7 @@ impl Lines {
     fn overflow_of(&self, hole: usize) -> Option<(usize, Packed)> {
         let mut at = self.after(hole);
         while at != hole {
-            let line = self.lines.get(at)?;
+            let line = self.line(at)?;
             let from_hole = self.distance(hole, at);
             let passed = |entry: &Packed| self.distance(self.home(entry.short()), at) >= from_hole;
             if let Some(entry) = line.entries().find(passed) {
@@ -205,16 +227,16 @@ impl Lines {
 
     const fn home(&self, short: u64) -> usize {
         let hash = short & ((1 << HASH_BITS) - 1);
-        ((hash * self.lines.len() as u64) >> HASH_BITS) as usize
+        ((hash * self.count as u64) >> HASH_BITS) as usize
     }
 
     const fn after(&self, at: usize) -> usize {
-        if at + 1 < self.lines.len() { at + 1 } else { 0 }
+        if at + 1 < self.count { at + 1 } else { 0 }
     }
 
     /// How many steps it is from one line forward to another.
     const fn distance(&self, from: usize, to: usize) -> usize {
-        if from <= to { to - from } else { to + self.lines.len() - from }
+        if from <= to { to - from } else { to + self.count - from }
     }
 }
 
@@ -235,7 +257,6 @@ mod tests {
     use crate::index::{Entry, Place};
     use crate::session::Deadline;
     use proptest::prelude::*;
-    use std::sync::Arc;
 
     const TOP: u64 = 1 << HASH_BITS;
 
@@ -246,16 +267,16 @@ mod tests {
     }
 
     /// Invariants 1 to 3.
-    fn check(lines: &Lines) {
-        assert_eq!(lines.len(), lines.iter().count());
-        assert!(lines.len() <= room(lines.lines.len()));
-        for (at, line) in lines.lines.iter().enumerate() {
-            let first_empty = line.0.iter().position(|place| place.is_empty()).unwrap_or(WAYS);
+    fn check(lines: &Lines, len: usize) {
+        assert_eq!(len, lines.iter().count());
+        assert!(len <= lines.room());
+        for (at, line) in lines.pieces.iter().flat_map(|piece| piece.iter()).enumerate() {
+            let first_empty = line.0.iter().position(|slot| slot.load().is_empty()).unwrap_or(WAYS);
             assert_eq!(line.entries().count(), first_empty, "empty places come last");
             for entry in line.entries() {
                 let mut before = lines.home(entry.short());
                 while before != at {
-                    assert!(lines.lines[before].is_full(), "a gap between home and place");
+                    assert!(lines.line(before).unwrap().is_full(), "a gap between home and place");
                     before = lines.after(before);
                 }
             }
@@ -266,8 +287,8 @@ mod tests {
     enum Step {
         Insert(u64),
         Remove(usize),
-        Reserve(usize),
-        Trim,
+        Grow,
+        Shrink,
     }
 
     fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -276,8 +297,8 @@ mod tests {
         let step = prop_oneof![
             8 => short.prop_map(Step::Insert),
             6 => (0usize..1_000).prop_map(Step::Remove),
-            1 => (0usize..200).prop_map(Step::Reserve),
-            1 => Just(Step::Trim),
+            1 => Just(Step::Grow),
+            1 => Just(Step::Shrink),
         ];
         prop::collection::vec(step, 0..300)
     }
@@ -285,11 +306,14 @@ mod tests {
     proptest! {
         #[test]
         fn lines_agree_with_a_list_however_tags_collide(steps in steps()) {
-            let (mut lines, mut list) = (Lines::new(), Vec::new());
+            let (mut lines, mut list) = (Lines::default(), Vec::new());
             for (offset, step) in (0..).zip(steps) {
                 match step {
                     Step::Insert(short) => {
-                        lines.insert(entry(short, offset));
+                        if list.len() == lines.room() {
+                            lines = lines.grown();
+                        }
+                        lines.put(entry(short, offset));
                         list.push(entry(short, offset));
                     }
                     Step::Remove(at) if !list.is_empty() => {
@@ -298,10 +322,10 @@ mod tests {
                         prop_assert_eq!(lines.remove(gone.short(), |entry| entry == gone), None);
                     }
                     Step::Remove(_) => {}
-                    Step::Reserve(entries) => lines.reserve(entries),
-                    Step::Trim => lines.trim(),
+                    Step::Grow => lines = lines.grown(),
+                    Step::Shrink => lines = lines.copied_into(Lines::with_room_for(list.len()).unwrap()),
                 }
-                check(&lines);
+                check(&lines, list.len());
                 for short in list.iter().map(|entry| entry.short()).chain([7, TOP - 7]) {
                     let mut found: Vec<_> = lines.find(short).map(Packed::address).collect();
                     let same = list.iter().filter(|entry| entry.short() == short);
@@ -327,29 +351,30 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_given_back_when_a_crowd_has_left_and_not_before() {
-        let mut lines = Lines::default();
-        lines.reserve(10_000);
-        let all = lines.lines.len();
-        assert_eq!(lines.memory_bytes(), all * size_of::<Line>());
-        let few = (all * WAYS / 8) as u64;
-        (0..few).for_each(|n| lines.insert(entry(n * TOP / 10_000, n as u32)));
-        lines.trim();
-        assert_eq!(lines.lines.len(), all, "an eighth of it is used");
-        assert!(lines.remove(0, |_| true).is_some());
-        lines.trim();
-        assert!(room(lines.lines.len()) >= 2 * lines.len(), "and not at once made again");
-        assert!(lines.lines.len() < all / 2);
-        check(&lines);
+    fn a_table_is_as_large_as_it_says_in_pieces_of_one_size() {
+        for lines in [0, 1, PIECE - 1, PIECE, PIECE + 1, 10 * PIECE + 7] {
+            let table = Lines::of(lines);
+            assert_eq!(table.pieces.iter().map(|piece| piece.len()).sum::<usize>(), lines);
+            let (last, others) = table.pieces.split_last().unzip();
+            assert!(last.is_none_or(|last: &Box<[Line]>| (1..=PIECE).contains(&last.len())));
+            assert!(
+                others.is_none_or(|others: &[Box<[Line]>]| others.iter().all(|piece| piece.len() == PIECE))
+            );
+            assert!(
+                table.memory_bytes() >= lines * 64 && table.memory_bytes() <= lines * 64 + lines / 4 + 64
+            );
+            assert_eq!(table.places(), lines * WAYS);
+            assert!((0..lines).all(|at| table.line(at).is_some()) && table.line(lines).is_none());
+        }
+        assert!(Lines::with_room_for(usize::MAX).is_none());
     }
 
     /// Else some of a tag's bits choose nothing, and sessions crowd into a few lines.
     #[test]
     fn shard_and_line_are_chosen_by_all_bits_of_a_tag_and_by_no_other() {
         assert_eq!(SHARD_BITS + HASH_BITS, SHORT_BITS);
-        let mut lines = Lines::default();
-        lines.reserve(10_000);
-        let last = lines.lines.len() - 1;
+        let lines = Lines::with_room_for(10_000).unwrap();
+        let last = lines.count - 1;
         let of_any_shard = |shard: u64, rest: u64| lines.home(shard << (SHORT_BITS - SHARD_BITS) | rest);
         for shard in [0, 1, (1 << SHARD_BITS) - 1] {
             assert_eq!((of_any_shard(shard, 0), of_any_shard(shard, TOP - 1)), (0, last));
@@ -358,10 +383,9 @@ mod tests {
 
     #[test]
     fn entries_are_spread_over_all_lines() {
-        let mut lines = Lines::default();
-        lines.reserve(10_000);
+        let lines = Lines::with_room_for(10_000).unwrap();
         let homes: std::collections::BTreeSet<_> =
-            (0..64).map(|n| lines.home(n * (TOP / 64)) * 64 / lines.lines.len()).collect();
+            (0..64).map(|n| lines.home(n * (TOP / 64)) * 64 / lines.count).collect();
         assert!(homes.len() > 60, "{homes:?}");
     }
 }

@@ -1,94 +1,113 @@
-//! One shard of the index: a hash table of entries, and the segments that they point into.
+//! One shard of the index, for who writes in it.
 //!
-//! Owns: every change of an entry. Its lock is around it, in [`Index`](super::Index). Invariants:
-//! 1. Tags are digests with a key that nobody outside has, so they are uniform and need no further mixing.
-//! 2. An entry is changed only where tag *and* place match: who read an entry before somebody else changed it changes
-//!    nothing.
-//! 3. A wheel entry finds, of all sessions with its short tag and arming, the one that ends first. Where two sessions
-//!    share both, there are two wheel entries too, and each firing serves whichever is due.
+//! Owns: [`Shard`], which is the right to change one table, and how a table is replaced by another. Invariants:
+//! 1. A table changes only in here, with the shard's lock held and its version odd.
+//! 2. A larger table is filled before it takes the place of the other. Who still reads the other keeps it; the last one
+//!    frees it.
 
+use arc_swap::Guard;
 use std::sync::Arc;
 
-use super::entry::{Entry, Packed, Place, short_tag};
+use super::entry::Packed;
 use super::lines::Lines;
-use super::segments::SegmentTable;
-use crate::session::Deadline;
+use super::turn::Turn;
+use super::{Index, State};
+use crate::sync::MutexGuard;
+use crate::sync::atomic::Ordering;
 
-/// Entries whose tags share their first bits.
-pub(super) struct Shard<S> {
-    pub lines: Lines,
-    pub segments: Arc<SegmentTable<S>>,
+/// A shard in which nobody else writes for as long as this lives.
+pub(super) struct Shard<'a, S> {
+    index: &'a Index<S>,
+    turn: &'a Turn,
+    number: usize,
+    len: MutexGuard<'a, usize>,
+    /// Loaded under the lock: its table is this shard's, which only its writer replaces, and of the segments it knows all
+    /// that entries in it name.
+    pub state: Guard<Arc<State<S>>>,
 }
 
-impl<S> Shard<S> {
-    pub const fn new(segments: Arc<SegmentTable<S>>) -> Self {
-        Self { lines: Lines::new(), segments }
+impl<'a, S> Shard<'a, S> {
+    /// Waits until nobody else writes in this shard. `None` when there is none of that number.
+    pub fn lock(index: &'a Index<S>, number: usize) -> Option<Self> {
+        let turn = index.turns.get(number)?;
+        let len = turn.lock();
+        Some(Self { index, turn, number, len, state: index.state.load() })
     }
 
-    pub fn lookup(&self, tag: u64, nth: usize) -> Option<(Entry, Option<Arc<S>>)> {
-        let packed = match nth {
-            0 => self.lines.first(short_tag(tag))?,
-            nth => self.lines.find(short_tag(tag)).nth(nth)?,
-        };
-        Some(match self.segments.at(packed.address()) {
-            Some((place, segment)) => (packed.unpack(place), Some(Arc::clone(segment))),
-            None => (packed.unpack(NOWHERE), None),
-        })
+    /// Its table.
+    pub fn lines(&self) -> &Lines {
+        self.state.lines(self.number)
     }
 
-    pub fn at(&self, tag: u64, place: Place) -> Option<Entry> {
-        let address = self.segments.address(place)?;
-        let packed = self.lines.find(short_tag(tag)).find(|packed| packed.address() == address)?;
-        Some(packed.unpack(place))
+    pub fn insert(&mut self, entry: Packed) {
+        if *self.len >= self.lines().room() {
+            self.put_in_place(self.lines().grown());
+        }
+        self.turn.change(|| self.lines().put(entry));
+        self.count(*self.len + 1);
     }
 
-    pub fn by_short(&self, short: u64, arming: u8) -> Option<Entry> {
-        let same = self.lines.find(short).map(|packed| self.unpack(packed));
-        same.filter(|entry| entry.arming() == arming).min_by_key(|entry| entry.deadline())
+    /// Takes out the first entry with this short tag of which `is_it` is true.
+    pub fn remove(&mut self, short: u64, is_it: impl Fn(Packed) -> bool) -> Option<Packed> {
+        let removed = self.turn.change(|| self.lines().remove(short, is_it))?;
+        self.count(*self.len - 1);
+        Some(removed)
     }
 
-    pub fn entries(&self) -> Vec<Entry> {
-        self.lines.iter().map(|packed| self.unpack(packed)).collect()
+    /// Changes the first entry with this short tag of which `is_it` is true, if `change` gives another.
+    pub fn change(
+        &self,
+        short: u64,
+        is_it: impl Fn(Packed) -> bool,
+        change: impl FnOnce(Packed) -> Option<Packed>,
+    ) -> bool {
+        self.turn.change(|| self.lines().change(short, is_it, change))
     }
 
-    /// `false`, and nothing changes, when the entry's segment is not known.
-    pub fn insert(&mut self, entry: Entry) -> bool {
-        debug_assert!(self.at(entry.tag(), entry.place()).is_none(), "a record has one entry");
-        Packed::pack(entry, &self.segments).map(|packed| self.lines.insert(packed)).is_some()
+    /// Makes room for so many entries in all. Best effort: a wish that memory cannot grant is none.
+    pub fn reserve(&mut self, entries: usize) {
+        if entries > self.lines().room() {
+            self.resize(entries);
+        }
     }
 
-    /// Changes the entry at this place, if it is still there; gives what `change` returns.
-    pub fn change<T>(
-        &mut self,
-        tag: u64,
-        place: Place,
-        change: impl FnOnce(&mut Packed, &SegmentTable<S>) -> Option<T>,
-    ) -> Option<T> {
-        let address = self.segments.address(place)?;
-        let packed = self.lines.find_mut(short_tag(tag), |packed| packed.address() == address)?;
-        change(packed, &self.segments)
+    /// Gives memory back where less than an eighth of it is used.
+    pub fn trim(&mut self) {
+        if *self.len < self.lines().places() / 8 {
+            self.resize(*self.len * 2);
+        }
     }
 
-    pub fn remove(&mut self, tag: u64, place: Place) -> Option<Entry> {
-        let address = self.segments.address(place)?;
-        let removed = self.lines.remove(short_tag(tag), |packed| packed.address() == address)?;
-        Some(removed.unpack(place))
+    /// Takes all entries out, and gives how many there were.
+    pub fn clear(&mut self) -> usize {
+        self.put_in_place(Lines::default());
+        let len = *self.len;
+        self.count(0);
+        len
     }
 
-    /// Only extends, so that a touch that comes late cannot shorten what another one gave.
-    pub fn extend(&mut self, tag: u64, place: Place, deadline: Deadline) -> Option<(Deadline, Deadline)> {
-        self.change(tag, place, |packed, _| {
-            let before = packed.deadline();
-            let after = before.max(deadline);
-            *packed = packed.with_deadline(after);
-            Some((before, after))
-        })
+    fn resize(&mut self, entries: usize) {
+        if let Some(other) = Lines::with_room_for(entries) {
+            self.put_in_place(self.lines().copied_into(other));
+        }
     }
 
-    fn unpack(&self, packed: Packed) -> Entry {
-        packed.unpack(self.segments.at(packed.address()).map_or(NOWHERE, |(place, _)| place))
+    /// Another table takes the place of this shard's, for who looks from now on.
+    fn put_in_place(&mut self, lines: Lines) {
+        let changing = self.index.changing.lock();
+        let state = Arc::new(self.index.state.load().with_lines(self.number, lines));
+        let old = self.turn.change(|| self.index.state.swap(state));
+        drop(changing);
+        self.state = self.index.state.load();
+        drop(old);
+    }
+
+    fn count(&mut self, len: usize) {
+        let before = std::mem::replace(&mut *self.len, len);
+        if len > before {
+            self.index.len.fetch_add(len - before, Ordering::Relaxed);
+        } else {
+            self.index.len.fetch_sub(before - len, Ordering::Relaxed);
+        }
     }
 }
-
-/// Where an entry is that names no segment: a broken invariant, which whoever looks there reports.
-const NOWHERE: Place = Place { segment: u32::MAX, offset: 0 };

@@ -33,8 +33,9 @@ fn a_reader_gets_entry_and_segment_together() {
     let index = index([3]);
     assert!(index.insert(entry(tag(1), place(3, 8), 10)));
     assert!(!index.insert(entry(tag(2), place(4, 8), 10)), "a segment that is missing is visible as such");
-    let (found, segment) = index.lookup(tag(1), 0).unwrap();
-    assert_eq!((found.place(), segment.as_deref()), (place(3, 8), Some(&3)));
+    let looked = index.lookup(tag(1), 0).unwrap();
+    let (found, segment) = looked.parts();
+    assert_eq!((found.place(), segment.map(|segment| **segment)), (place(3, 8), Some(3)));
     assert!(index.lookup(tag(1), 1).is_none() && index.lookup(tag(9), 0).is_none());
     assert!(index.lookup(tag(2), 0).is_none());
     assert!(!index.replace(tag(1), place(3, 8), entry(tag(1), place(4, 8), 20), Deadline::at_ms(0)));
@@ -51,13 +52,13 @@ fn two_sessions_with_one_tag_are_told_apart_by_place() {
     let tag = tag(1);
     assert!(index.insert(entry(tag, place(1, 1), 10)));
     assert!(index.insert(entry(tag, place(1, 2), 20)));
-    let mut places = [0, 1].map(|nth| index.lookup(tag, nth).unwrap().0.place());
+    let mut places = [0, 1].map(|nth| index.lookup(tag, nth).unwrap().entry().place());
     places.sort();
     assert_eq!(places, [place(1, 1), place(1, 2)]);
     assert!(index.lookup(tag, 2).is_none());
     assert_eq!(index.remove(tag, place(1, 1)).unwrap().deadline(), Deadline::at_ms(10));
     assert_eq!(index.remove(tag, place(1, 1)), None);
-    assert_eq!(index.lookup(tag, 0).unwrap().0.place(), place(1, 2));
+    assert_eq!(index.lookup(tag, 0).unwrap().entry().place(), place(1, 2));
 }
 
 #[test]
@@ -81,7 +82,7 @@ fn a_move_keeps_what_touches_have_done_since() {
     assert_eq!(index.extend(tag, old, Deadline::at_ms(30)), Some((Deadline::at_ms(10), Deadline::at_ms(30))));
     assert_eq!(index.extend(tag, old, Deadline::at_ms(20)), Some((Deadline::at_ms(30), Deadline::at_ms(30))));
     assert!(index.rearm(tag, old, 9) && index.relocate(tag, old, new));
-    let moved = index.lookup(tag, 0).unwrap().0;
+    let moved = index.lookup(tag, 0).unwrap().entry();
     assert_eq!((moved.place(), moved.deadline(), moved.arming()), (new, Deadline::at_ms(30), 9));
     assert!(moved.has_subject() && moved.never_updated());
 }
@@ -157,8 +158,9 @@ fn readers_never_miss_a_segment_while_compaction_moves_everything() {
         scope.spawn(|| {
             while !done.load(Ordering::Relaxed) {
                 for n in 0..SESSIONS {
-                    let (entry, segment) = index.lookup(tag(n), 0).unwrap();
-                    assert_eq!(segment.as_deref(), Some(&entry.place().segment));
+                    let looked = index.lookup(tag(n), 0).unwrap();
+                    let (entry, segment) = looked.parts();
+                    assert_eq!(segment.map(|segment| **segment), Some(entry.place().segment));
                 }
             }
         });
@@ -292,7 +294,7 @@ proptest! {
             prop_assert_eq!(both.index.len(), both.model.len());
             for id in 0..24 {
                 let found = both.model.get(&tag(id)).copied();
-                prop_assert_eq!(both.index.lookup(tag(id), 0).map(|(entry, _)| entry), found);
+                prop_assert_eq!(both.index.lookup(tag(id), 0).map(|looked| looked.entry()), found);
                 if let Some(found) = found {
                     prop_assert_eq!(both.index.by_short(found.short(), found.arming()), Some(found));
                 }
@@ -312,9 +314,66 @@ proptest! {
 fn the_memory_that_is_told_is_that_of_all_parts() {
     let index = index(1..40);
     (0..10_000).for_each(|n| assert!(index.insert(entry(tag(n), place(1, n as u32), 10))));
-    let lines: usize = index.shards.iter().map(|shard| shard.shard.read().lines.memory_bytes()).sum();
-    let segments = index.segments.lock().memory_bytes();
-    let fixed = size_of::<Index<u32>>() + index.shards.len() * size_of::<CachePadded<Guarded<u32>>>();
+    let shards = index.shards().map(|shard| shard.lines().memory_bytes());
+    let (lines, segments): (usize, usize) = (shards.sum(), index.segments().memory_bytes());
+    let turns = index.turns.len() * size_of::<CachePadded<Turn>>();
+    let fixed = size_of::<Index<u32>>() + turns + size_of::<State<u32>>() + SHARDS * size_of::<Lines>();
     assert!(lines > 10_000 * 16 && segments > 0);
     assert_eq!(index.memory_bytes(), fixed + lines + segments);
+}
+
+#[test]
+fn memory_is_given_back_when_a_crowd_has_left_and_not_before() {
+    let index = index([1]);
+    let entry = |n: u64| entry(n << (u64::BITS - SHORT_BITS), place(1, n as u32), 9);
+    index.reserve(10_000 * SHARDS);
+    let all = index.state.load().lines(0).places();
+    let few = all as u64 / 8;
+    (0..few).for_each(|n| assert!(index.insert(entry(n))));
+    let places = || index.state.load().lines(0).places();
+    index.trim();
+    assert_eq!(places(), all, "an eighth of it is used");
+    assert!(index.remove(entry(0).tag(), entry(0).place()).is_some());
+    index.trim();
+    assert!(index.state.load().lines(0).room() >= 2 * index.len(), "and not at once made again");
+    assert!(places() < all / 2 && index.shard_entries(0).len() as u64 == few - 1);
+    assert_eq!((index.clear(), index.len(), places()), (few - 1, 0, 0));
+}
+
+/// Both words of an entry change together, entries move between lines, and tables are replaced: a reader sees one state
+/// or the other.
+#[test]
+fn no_reader_sees_half_an_entry() {
+    const SESSIONS: u64 = 40;
+    let index = index([1]);
+    let at = |n: u64, round: u64| entry(tag(n), place(1, round as u32), 9 + round);
+    (0..SESSIONS).for_each(|n| assert!(index.insert(at(n, n))));
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                for n in (0..SESSIONS).cycle().take_while(|_| !done.load(Ordering::Relaxed)) {
+                    let found = index.lookup(tag(n), 0).expect("it is never gone").entry();
+                    assert_eq!(found.deadline(), Deadline::at_ms(9 + u64::from(found.place().offset)));
+                }
+            });
+        }
+        let mut last: Vec<u64> = (0..SESSIONS).collect();
+        for round in SESSIONS..20_000 {
+            let n = (round % SESSIONS) as usize;
+            let (old, new) = (at(n as u64, last[n]), at(n as u64, round));
+            assert!(index.replace(tag(n as u64), old.place(), new, Deadline::at_ms(0)));
+            last[n] = round;
+            // Others come and go, in the same lines and in larger tables.
+            let near = |k: u64| tag(n as u64) ^ (k + 1) << (u64::BITS - SHORT_BITS);
+            let passing = |k: u64| entry(near(k), place(1, 50_000 + k as u32), 5);
+            (0..4).for_each(|k| assert!(index.insert(passing(k))));
+            (0..4).for_each(|k| assert!(index.remove(near(k), passing(k).place()).is_some()));
+            if round.is_multiple_of(200) {
+                index.trim();
+                index.reserve(20 * SHARDS);
+            }
+        }
+        done.store(true, Ordering::Relaxed);
+    });
 }

@@ -218,13 +218,14 @@ impl Core {
     fn change(&self, digest: Digest, old: &Old, now: Now, mut swap: impl FnMut(Place) -> bool) -> bool {
         let (mut place, mut segment, mut span) = (old.entry.place(), Arc::clone(&old.segment), old.span);
         while !swap(place) {
-            let moved = match self.seek(digest, |found| Ok((found.entry, found.span))) {
-                // Whose it is nobody knows, so no record can be found to be its.
-                Ok(Sought::Absent) if digest.is_of_tag() => self.seek_unread(old.entry),
-                moved => moved,
-            };
+            let moved =
+                match self.seek(digest, |found| Ok((found.entry, found.span, Arc::clone(found.segment)))) {
+                    // Whose it is nobody knows, so no record can be found to be its.
+                    Ok(Sought::Absent) if digest.is_of_tag() => self.seek_unread(old.entry),
+                    moved => moved,
+                };
             let (entry, to, bytes) = match moved {
-                Ok(Sought::Found((entry, bytes), to)) => (entry, to, bytes),
+                Ok(Sought::Found((entry, bytes, to))) => (entry, to, bytes),
                 // It was copied, and now the copy cannot be read: it is the session all the same.
                 Ok(Sought::Unreadable { entry, segment, .. }) => {
                     self.uncounted.store(true, Ordering::Release);

@@ -58,7 +58,7 @@ impl Core {
         let slack_ms = self.slack_ms(u64::MAX);
         let doomed = loop {
             let doomed = match self.seek(digest, |found| Ok(Doomed::of(found, now, slack_ms)))? {
-                Sought::Found(doomed, _) => Some(doomed),
+                Sought::Found(doomed) => Some(doomed),
                 // A session whose record is damaged can still be ended: its digest is known, and the rest is bounded.
                 Sought::Unreadable { entry, segment, error: Error::Corrupt(_) } => {
                     Some(self.doom_damaged(digest, entry, segment, now))
@@ -165,7 +165,8 @@ impl Core {
         let mut buffer = Vec::new();
         let mut seen = HashSet::new();
         for tag in self.subjects.tags(subject) {
-            for (entry, segment) in (0..).map_while(|nth| self.index.lookup(tag, nth)) {
+            for looked in (0..).map_while(|nth| self.index.lookup(tag, nth)) {
+                let (entry, segment) = looked.parts();
                 // Tags that differ only in bits that the index does not know find each other's sessions.
                 let Some(segment) = segment.filter(|_| seen.insert(entry.place())) else { continue };
                 let stored = match segment.version(entry.place().byte(), &mut buffer) {
@@ -176,7 +177,8 @@ impl Core {
                     Err(Error::Corrupt(_)) if !entry.has_subject() => continue,
                     // The list of the subject's sessions says that it is one of them: end it, whatever it was.
                     Err(Error::Corrupt(_)) => {
-                        let mut damaged = self.doom_damaged(Digest::of_tag(tag), entry, segment, now);
+                        let mut damaged =
+                            self.doom_damaged(Digest::of_tag(tag), entry, Arc::clone(segment), now);
                         damaged.old.subject = Some(subject);
                         doomed.push(damaged);
                         continue;
@@ -185,11 +187,7 @@ impl Core {
                 };
                 if stored.version.subject == Some(subject) && Some(stored.version.digest) != keep {
                     let (lsn, span, version) = (stored.lsn, stored.span, stored.version);
-                    doomed.push(Doomed::of(
-                        &Found { entry, segment: &segment, lsn, span, version },
-                        now,
-                        slack_ms,
-                    ));
+                    doomed.push(Doomed::of(&Found { entry, segment, lsn, span, version }, now, slack_ms));
                 }
             }
         }

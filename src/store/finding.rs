@@ -46,7 +46,7 @@ impl Life {
 /// What there is of a session.
 #[derive(Debug)]
 pub(crate) enum Sought<T> {
-    Found(T, Arc<Segment>),
+    Found(T),
     /// Memory knows it, and its record cannot be read: not now, perhaps in a moment.
     Unreadable {
         entry: Entry,
@@ -107,17 +107,8 @@ impl Core {
     /// Finds the session of this digest and gives it to `f` with its record, which stands in a segment's map or in a
     /// buffer that lives as long as `f`. It may be over: see [`Life`].
     pub fn find<T>(&self, digest: Digest, f: impl FnOnce(&Found<'_>) -> Result<T>) -> Result<Option<T>> {
-        Ok(self.find_in_segment(digest, f)?.map(|(found, _)| found))
-    }
-
-    /// The same, and the segment that the record stands in.
-    pub fn find_in_segment<T>(
-        &self,
-        digest: Digest,
-        f: impl FnOnce(&Found<'_>) -> Result<T>,
-    ) -> Result<Option<(T, Arc<Segment>)>> {
         match self.seek(digest, f)? {
-            Sought::Found(found, segment) => Ok(Some((found, segment))),
+            Sought::Found(found) => Ok(Some(found)),
             Sought::Unreadable { error, .. } => Err(error),
             Sought::Absent => Ok(None),
         }
@@ -128,20 +119,20 @@ impl Core {
         let mut buffer = Vec::new();
         let mut unreadable = Sought::Absent;
         for nth in 0.. {
-            let Some((entry, segment)) = self.index.lookup(digest.tag(), nth) else { break };
+            let Some(looked) = self.index.lookup(digest.tag(), nth) else { break };
+            let (entry, segment) = looked.parts();
             let segment = segment.ok_or_else(|| self.lost_segment(entry.place()))?;
             let Stored { lsn, version, span } = match segment.version(entry.place().byte(), &mut buffer) {
                 Ok(stored) => stored,
                 Err(error) => {
                     // It may be another's, whose tag is the same; if the one that is asked for is not found, it was this.
                     self.tell_of(&error);
-                    unreadable = Sought::Unreadable { entry, segment, error };
+                    unreadable = Sought::Unreadable { entry, segment: Arc::clone(segment), error };
                     continue;
                 }
             };
             if version.digest == digest {
-                let found = f(&Found { entry, segment: &segment, lsn, span, version })?;
-                return Ok(Sought::Found(found, segment));
+                return Ok(Sought::Found(f(&Found { entry, segment, lsn, span, version })?));
             }
         }
         Ok(unreadable)
@@ -149,15 +140,17 @@ impl Core {
 
     /// Where a session is now of which only the tag is known, because its record could not be read. Moving a record leaves its
     /// arming as it is.
-    pub fn seek_unread(&self, entry: Entry) -> Result<Sought<(Entry, usize)>> {
+    pub fn seek_unread(&self, entry: Entry) -> Result<Sought<(Entry, usize, Arc<Segment>)>> {
         let mut entries = (0..).map_while(|nth| self.index.lookup(entry.tag(), nth));
-        let Some((entry, segment)) = entries.find(|(current, _)| current.arming() == entry.arming()) else {
+        let Some(looked) = entries.find(|looked| looked.entry().arming() == entry.arming()) else {
             return Ok(Sought::Absent);
         };
+        let (entry, segment) = looked.parts();
         let segment = segment.ok_or_else(|| self.lost_segment(entry.place()))?;
+        let segment = Arc::clone(segment);
         let span = segment.version(entry.place().byte(), &mut Vec::new()).map(|stored| stored.span);
         Ok(match span {
-            Ok(span) => Sought::Found((entry, span), segment),
+            Ok(span) => Sought::Found((entry, span, segment)),
             Err(error) => Sought::Unreadable { entry, segment, error },
         })
     }

@@ -4,6 +4,8 @@
 //! themselves are ended; never one with a subject. Whoever writes at the limit pays for it, so a flood of anonymous
 //! sessions slows itself down and nobody else.
 
+use std::sync::Arc;
+
 use super::core::{Core, count};
 use super::finding::Life;
 use super::write::Expect;
@@ -172,8 +174,10 @@ impl Core {
         let _guard = self.locks.one(entry.tag());
         self.check_open()?;
         let mut current = (0..).map_while(|nth| self.index.lookup(entry.tag(), nth));
-        let current = current.find(|(current, _)| current.arming() == entry.arming());
-        let Some((current, Some(segment))) = current else { return Ok(false) };
+        let Some(looked) = current.find(|looked| looked.entry().arming() == entry.arming()) else {
+            return Ok(false);
+        };
+        let (current, Some(segment)) = looked.parts() else { return Ok(false) };
         if current.has_subject() || Life::of(current, now) == Life::Over {
             self.arm(current, now);
             return Ok(false);
@@ -194,7 +198,7 @@ impl Core {
         let span = stored.span;
         let what = What::Stub { digest, birth, ceiling, ends: None };
         self.appender()?.append_eviction(now.settled_ms, |lsn| Record { lsn, what })?;
-        let old = super::finding::Old { entry: current, segment, span, subject: None };
+        let old = super::finding::Old { entry: current, segment: Arc::clone(segment), span, subject: None };
         self.withdraw(digest, &old, now, false);
         self.counters.evicted.fetch_add(1, Ordering::Relaxed);
         Ok(true)

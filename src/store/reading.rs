@@ -50,13 +50,13 @@ impl fmt::Debug for SessionRef {
 }
 
 impl Core {
-    /// Finds a session, shows it to `see` if it lives, and returns the segment that it stands in. What `see` makes of it
-    /// it leaves in the caller's variables: a session is moved once, and not through every result on the way.
+    /// Finds a session and shows it to `see` if it lives. What `see` makes of it it leaves in the caller's variables: a
+    /// session is moved once, and not through every result on the way.
     #[inline]
-    fn read(&self, digest: Digest, mut see: impl FnMut(&Found<'_>, Facts)) -> Result<Option<Arc<Segment>>> {
+    fn read(&self, digest: Digest, mut see: impl FnMut(&Found<'_>, Facts)) -> Result<()> {
         self.check_open()?;
         let recently = self.watch.recently();
-        let found = self.find_in_segment(digest, |found| {
+        self.find(digest, |found| {
             let near = found.entry.deadline().has_passed(recently.now_ms.saturating_add(RECENT_MS));
             let now = if near { self.watch.now() } else { recently };
             if Life::of(found.entry, now) == Life::Alive || planted!(ExpiredIsShown) {
@@ -64,7 +64,7 @@ impl Core {
             }
             Ok(())
         })?;
-        Ok(found.map(|((), segment)| segment))
+        Ok(())
     }
 
     /// The session, copied.
@@ -79,19 +79,16 @@ impl Core {
 
     /// The session, in place.
     pub fn get_ref(&self, digest: Digest) -> Result<Option<SessionRef>> {
-        let mut seen = None;
-        let segment = self.read(digest, |found, facts| {
-            let payload = found.version.payload;
-            let offset = found.segment.payload_offset(found.entry.place().byte(), payload);
-            let owned = if offset.is_none() { payload.to_vec() } else { Vec::new() };
-            seen = Some((facts, offset, payload.len(), owned));
+        let mut session = None;
+        self.read(digest, |found, facts| {
+            let (payload, segment) = (found.version.payload, found.segment);
+            let data = match segment.payload_offset(found.entry.place().byte(), payload) {
+                Some(offset) => Data::Mapped { segment: Arc::clone(segment), offset, length: payload.len() },
+                None => Data::Owned(payload.to_vec()),
+            };
+            session = Some(SessionRef { facts, data });
         })?;
-        let Some(((facts, offset, length, owned), segment)) = seen.zip(segment) else { return Ok(None) };
-        let data = match offset {
-            Some(offset) => Data::Mapped { segment, offset, length },
-            None => Data::Owned(owned),
-        };
-        Ok(Some(SessionRef { facts, data }))
+        Ok(session)
     }
 }
 
@@ -119,6 +116,7 @@ impl Sessions {
     pub(crate) fn of(core: &Arc<Core>, subject: Digest) -> Self {
         let tags = core.subjects.tags(subject);
         let seen = tags.into_iter().flat_map(|tag| (0..).map_while(move |nth| core.index.lookup(tag, nth)));
+        let seen = seen.map(|looked| (looked.entry(), looked.parts().1.map(Arc::clone)));
         let seen: Vec<_> = seen.collect();
         let mut batch: Vec<_> = seen.iter().map(|(entry, _)| *entry).collect();
         // Two sessions of one subject may share the bits of the tag that the index knows: each tag finds both.

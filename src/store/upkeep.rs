@@ -18,7 +18,7 @@ use crate::compaction::Compactor;
 use crate::error::{Error, Full, Result};
 use crate::expiry::Verdict;
 use crate::id::Digest;
-use crate::index::Entry;
+use crate::index::{Entry, Looked};
 use crate::observer::Event;
 use crate::stats::Maintenance;
 use crate::sync::atomic::Ordering;
@@ -236,8 +236,9 @@ impl Core {
             // Where two sessions share tag and arming, either may be the one that is due.
             let mut current = (0..).map_while(|nth| self.index.lookup(entry.tag(), nth));
             let over = |current| planted!(ExpiryBelievesTheWheel, true, Life::of(current, now) == Life::Over);
-            let current = current.find(|(current, _)| current.arming() == entry.arming() && over(*current));
-            let Some((current, Some(segment))) = current else {
+            let current = current.find(|at| at.entry().arming() == entry.arming() && over(at.entry()));
+            let parts = current.as_ref().map(Looked::parts);
+            let Some((current, Some(segment))) = parts else {
                 self.arm(entry, now);
                 return Ok(false);
             };
@@ -250,7 +251,7 @@ impl Core {
                     (Digest::of_tag(entry.tag()), 0, None)
                 }
             };
-            let old = super::finding::Old { entry: current, segment, span, subject };
+            let old = super::finding::Old { entry: current, segment: Arc::clone(segment), span, subject };
             let until = planted!(ExpiryBelievesTheWheel, Now { settled_ms: u64::MAX, ..now }, now);
             if self.withdraw_over(digest, &old, until) {
                 return Ok(true);

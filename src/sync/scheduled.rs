@@ -93,24 +93,6 @@ impl Condvar {
     }
 }
 
-/// As `parking_lot::RwLock`.
-#[derive(Debug, Default)]
-pub(crate) struct RwLock<T>(shuttle::sync::RwLock<T>);
-
-impl<T> RwLock<T> {
-    pub const fn new(value: T) -> Self {
-        Self(shuttle::sync::RwLock::new(value))
-    }
-
-    pub fn read(&self) -> shuttle::sync::RwLockReadGuard<'_, T> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub fn write(&self) -> shuttle::sync::RwLockWriteGuard<'_, T> {
-        self.0.write().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 /// As `std::sync::OnceLock`: set and seen at one point of the schedule.
 #[derive(Debug)]
 pub(crate) struct OnceLock<T> {
