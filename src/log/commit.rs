@@ -7,13 +7,16 @@
 //! 1. `durable_lsn` moves only after every file that holds an LSN up to it has been synced.
 //! 2. `durable_clock_ms` is the clock of a mark at or below `durable_lsn`.
 //! 3. A sync that failed is never retried: the latch falls, and everybody who waits gets the same error (rule 11).
+//! 4. While somebody waits, there is a leader, or one of those who waited has been woken and has still to look. A leader
+//!    wakes whom it has served, and before them one of the others, to lead next: the disk is busy again while the served go
+//!    their way, and nobody is woken only to sleep on.
 
 use std::time::Duration;
 
 use super::latch::Latch;
 use crate::error::Result;
 use crate::sync::atomic::{AtomicU64, Ordering};
-use crate::sync::{Condvar, Instant, Mutex, tally};
+use crate::sync::{Instant, Mutex, tally, thread};
 
 /// How far a sync has come.
 #[derive(Debug, Clone, Copy)]
@@ -28,8 +31,15 @@ pub(crate) struct Commit {
     durable_clock_ms: AtomicU64,
     syncs: tally::AtomicU64,
     last_sync_ns: tally::AtomicU64,
-    leader: Mutex<bool>,
-    done: Condvar,
+    queue: Mutex<Queue>,
+}
+
+#[derive(Default)]
+struct Queue {
+    /// Somebody is syncing.
+    led: bool,
+    /// Who waits, and for which LSN. One who has woken by himself may stand here still, or twice.
+    waiting: Vec<(u64, thread::Thread)>,
 }
 
 impl Commit {
@@ -40,8 +50,7 @@ impl Commit {
             durable_clock_ms: AtomicU64::new(reached.clock_ms),
             syncs: tally::AtomicU64::new(0),
             last_sync_ns: tally::AtomicU64::new(0),
-            leader: Mutex::new(false),
-            done: Condvar::new(),
+            queue: Mutex::new(Queue::default()),
         }
     }
 
@@ -63,40 +72,60 @@ impl Commit {
 
     /// Waits until `lsn` is durable; `sync` makes durable whatever has been appended, and says how far that went.
     pub fn wait(&self, lsn: u64, latch: &Latch, sync: impl Fn() -> Result<Reached>) -> Result<()> {
-        let mut leader = self.leader.lock();
-        loop {
-            if self.durable_lsn() >= lsn {
-                return Ok(());
-            }
-            latch.check()?;
-            if *leader {
-                self.done.wait(&mut leader);
+        while self.durable_lsn() < lsn {
+            // Nobody will sync any more, so nobody is to wait for it: the caller may have been woken to lead.
+            if self.follow(lsn, latch).inspect_err(|_| self.wake(false))? {
                 continue;
             }
-            *leader = true;
-            drop(leader);
             if planted!(WakesWaitersBeforeSync) {
                 self.durable_lsn.fetch_max(lsn, Ordering::AcqRel);
-                self.done.notify_all();
+                self.wake(true);
             }
             let began = Instant::now();
-            let outcome = sync();
-            leader = self.leader.lock();
-            *leader = false;
-            let outcome = match outcome {
-                Ok(reached) => {
-                    self.durable_clock_ms.fetch_max(reached.clock_ms, Ordering::AcqRel);
-                    self.durable_lsn.fetch_max(reached.lsn, Ordering::AcqRel);
-                    let took = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
-                    self.last_sync_ns.store(took, Ordering::Relaxed);
-                    self.syncs.fetch_add(1, Ordering::Relaxed);
-                    Ok(())
-                }
-                Err(error) => Err(latch.fall(&error)),
-            };
-            self.done.notify_all();
+            let outcome = sync().map_err(|error| latch.fall(&error));
+            if let Ok(reached) = &outcome {
+                self.durable_clock_ms.fetch_max(reached.clock_ms, Ordering::AcqRel);
+                self.durable_lsn.fetch_max(reached.lsn, Ordering::AcqRel);
+                let took = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
+                self.last_sync_ns.store(took, Ordering::Relaxed);
+                self.syncs.fetch_add(1, Ordering::Relaxed);
+            }
+            self.wake(outcome.is_ok());
             outcome?;
         }
+        Ok(())
+    }
+
+    /// Waits for the leader; `false`, and it is the caller, when there is none. A leader who fails lets the latch fall before
+    /// he goes, so whoever finds none, and the latch up, knows that no sync has failed.
+    fn follow(&self, lsn: u64, latch: &Latch) -> Result<bool> {
+        let mut queue = self.queue.lock();
+        if self.durable_lsn() >= lsn {
+            return Ok(true);
+        }
+        if queue.led {
+            queue.waiting.push((lsn, thread::current()));
+            drop(queue);
+            thread::park();
+            return Ok(true);
+        }
+        latch.check()?;
+        queue.led = true;
+        Ok(false)
+    }
+
+    /// Leads no more: wakes whoever waits for what is durable now, or everybody when nothing will be any more.
+    fn wake(&self, goes_on: bool) {
+        let durable = self.durable_lsn();
+        let mut queue = self.queue.lock();
+        queue.led = false;
+        let waiting = std::mem::take(&mut queue.waiting);
+        let (served, mut rest): (Vec<_>, Vec<_>) =
+            waiting.into_iter().partition(|(lsn, _)| *lsn <= durable || !goes_on);
+        let next = if rest.is_empty() { None } else { Some(rest.swap_remove(0)) };
+        queue.waiting = rest;
+        drop(queue);
+        next.into_iter().chain(served).for_each(|(_, thread)| thread.unpark());
     }
 }
 
@@ -147,5 +176,53 @@ mod tests {
         }
         let (count, last) = commit.syncs();
         assert!(count == 2 && last.is_some());
+    }
+
+    /// Whoever is woken to lead may learn that the store has latched meanwhile: then he wakes the others, or they would wait
+    /// for ever.
+    #[test]
+    fn nobody_waits_for_a_leader_who_has_given_up() {
+        for _ in 0..50 {
+            let commit = Arc::new(Commit::new(Reached { lsn: 0, clock_ms: 0 }));
+            let latch = Arc::new(Latch::default());
+            let threads: Vec<_> = (1..=6)
+                .map(|lsn| {
+                    let (commit, latch) = (Arc::clone(&commit), Arc::clone(&latch));
+                    std::thread::spawn(move || {
+                        commit.wait(lsn, &latch, || {
+                            // What failed was another's append; the sync itself went well, for the leader alone.
+                            std::thread::sleep(Duration::from_micros(300));
+                            latch.fall(&Error::io("appending", std::io::Error::other("gone")));
+                            Ok(Reached { lsn, clock_ms: 0 })
+                        })
+                    })
+                })
+                .collect();
+            let ended: Vec<_> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
+            assert!(ended.iter().any(Result::is_ok));
+        }
+    }
+
+    /// Those that a sync did not reach are served by the next, and nobody is forgotten.
+    #[test]
+    fn who_came_too_late_for_a_sync_is_served_by_the_next() {
+        let commit = Arc::new(Commit::new(Reached { lsn: 0, clock_ms: 0 }));
+        let appended = Arc::new(AtomicU64::new(0));
+        let threads: Vec<_> = (0..8)
+            .map(|_| {
+                let (commit, appended) = (Arc::clone(&commit), Arc::clone(&appended));
+                std::thread::spawn(move || {
+                    for _ in 0..500 {
+                        let lsn = appended.fetch_add(1, Ordering::SeqCst) + 1;
+                        let reach = || Reached { lsn: appended.load(Ordering::SeqCst), clock_ms: 0 };
+                        commit.wait(lsn, &Latch::default(), || Ok(reach())).unwrap();
+                        assert!(commit.durable_lsn() >= lsn);
+                    }
+                })
+            })
+            .collect();
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        assert_eq!(commit.durable_lsn(), 4_000);
+        assert!(commit.queue.lock().waiting.is_empty());
     }
 }
