@@ -196,6 +196,14 @@ impl Appender {
         self.commit.wait(lsn, &self.latch, || self.sync_files())
     }
 
+    /// The same for a writer whom somebody waits for, and who will be back soon: see [`Ahead`](super::ahead::Ahead).
+    pub fn sync_promptly(&self, lsn: u64) -> Result<()> {
+        self.commit.wait(lsn, &self.latch, || {
+            self.tail.lock().write_ahead();
+            self.sync_files()
+        })
+    }
+
     /// The LSN of the last frame.
     pub fn appended_lsn(&self) -> u64 {
         self.appended_lsn.load(Ordering::Acquire)

@@ -1,5 +1,6 @@
 //! The log: frames in segments, the appender at its end, the roster of what belongs to it.
 
+pub(crate) mod ahead;
 pub(crate) mod appender;
 pub(crate) mod bytes;
 pub(crate) mod commit;

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use super::ahead::Ahead;
 use super::commit::Reached;
 use super::frame::{self, Kind};
 use super::mark::{ENDINGS_MAX, Ending, Mark};
@@ -40,6 +41,7 @@ pub(crate) struct Tail {
     /// Whether anything but a mark was appended since the last mark.
     pub unmarked: bool,
     pub closed: bool,
+    pub ahead: Ahead,
 }
 
 /// A segment file that waits to be filled.
@@ -96,7 +98,14 @@ impl Tail {
             roster_lsn: before,
             unmarked: false,
             closed: false,
+            ahead: Ahead::default(),
         }
+    }
+
+    /// Before a sync: if it is for little, the blocks that the next ones will write are written now.
+    pub fn write_ahead(&mut self) {
+        let (end, capacity) = (self.segment.end(), self.segment.capacity);
+        self.ahead.before_sync(self.segment.number, end, capacity, self.segment.file.as_ref());
     }
 
     /// The clock of the last mark in this segment.

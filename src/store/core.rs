@@ -261,7 +261,9 @@ impl Core {
     pub fn settle(&self, placed: &Placed, durability: Durability) -> Result<()> {
         match planted!(AcknowledgesBeforeSync, Durability::Written, durability) {
             // Also when the store has been closed meanwhile: then it has been synced.
-            Durability::Synced => self.appender.as_ref().map_or(Ok(()), |appender| appender.sync(placed.lsn)),
+            Durability::Synced => {
+                self.appender.as_ref().map_or(Ok(()), |appender| appender.sync_promptly(placed.lsn))
+            }
             Durability::Written => Ok(()),
         }
     }
