@@ -1,5 +1,6 @@
-//! Every operation of the store by itself, in a store of 100,000 sessions: what the engine costs. Writes are `Written`
-//! and endings relaxed unless the name says `synced`, so that the disk is waited for only there.
+//! Every operation on a session or a user by itself, in a store of 100,000 sessions: what the engine costs. Writes are
+//! `Written` and endings relaxed unless the name says `synced`, so that the disk is waited for only there. What concerns the
+//! store as a whole is in `upkeep`.
 
 #![expect(clippy::expect_used, reason = "an operation that fails has no speed: the run ends")]
 
@@ -47,6 +48,7 @@ fn operations(criterion: &mut Criterion) {
     touches(criterion, &store, &data);
     writes(criterion, &store, &data);
     endings(criterion, &store, &data);
+    users(criterion, &store, &data);
     store.close().expect("sessile closes");
     // What the operating system would remove some day anyway.
     let _ = std::fs::remove_dir_all(&directory);
@@ -59,6 +61,14 @@ fn reads(criterion: &mut Criterion, store: &Store, data: &Dataset) {
     });
     criterion.bench_function("get_ref", |bencher| {
         bencher.iter(|| store.get_ref(next(&mut zipf)).expect("sessile gets").expect("it is there"));
+    });
+    let mut handles = data.zipf.iter().map(|id| store.handle_of(id.as_str()).expect("a handle")).cycle();
+    criterion.bench_function("get_handle", |bencher| {
+        bencher.iter_batched(
+            || handles.next().expect("the sequence repeats"),
+            |handle| store.get_handle(&handle).expect("sessile gets").expect("it is there"),
+            BatchSize::SmallInput,
+        );
     });
     let mut missing = data.missing.iter().cycle();
     criterion.bench_function("get, missing", |bencher| {
@@ -100,6 +110,9 @@ fn writes(criterion: &mut Criterion, store: &Store, data: &Dataset) {
             BatchSize::SmallInput,
         );
     });
+    criterion.bench_function("update", |bencher| {
+        bencher.iter(|| store.update(next(&mut uniform), data.payload(7)).expect("sessile updates"));
+    });
     let id = data.stored[0].as_str();
     let mut version = store.set(id, data.payload(7)).expect("sessile sets");
     criterion.bench_function("replace_if", |bencher| {
@@ -111,6 +124,10 @@ fn writes(criterion: &mut Criterion, store: &Store, data: &Dataset) {
             store.update_with(next(&mut uniform), write).expect("sessile updates")
         });
     });
+    rotations(criterion, store, data, fresh);
+}
+
+fn rotations(criterion: &mut Criterion, store: &Store, data: &Dataset, mut fresh: Fresh) {
     let mut old = fresh.id();
     store.create(old.as_str(), data.payload(7)).expect("sessile creates");
     criterion.bench_function("rotate", |bencher| {
@@ -120,6 +137,19 @@ fn writes(criterion: &mut Criterion, store: &Store, data: &Dataset) {
                 (std::mem::replace(&mut old, new), new)
             },
             |(old, new)| store.rotate(old.as_str(), new.as_str(), None).expect("sessile rotates"),
+            BatchSize::SmallInput,
+        );
+    });
+    criterion.bench_function("rotate, a login", |bencher| {
+        bencher.iter_batched(
+            || {
+                let (old, new) = (fresh.id(), fresh.id());
+                store.create(old.as_str(), data.payload(7)).expect("sessile creates");
+                (old, new, Write::new(data.payload(8)).subject(new.as_str()))
+            },
+            |(old, new, login)| {
+                store.rotate(old.as_str(), new.as_str(), Some(login)).expect("sessile rotates")
+            },
             BatchSize::SmallInput,
         );
     });
@@ -138,22 +168,62 @@ fn endings(criterion: &mut Criterion, store: &Store, data: &Dataset) {
             BatchSize::SmallInput,
         );
     });
-    let mut subjects = 0u64;
-    criterion.bench_function("destroy_subject, 4 sessions", |bencher| {
+    criterion.bench_function("destroy, unknown", |bencher| {
+        let mut missing = data.missing.iter().cycle();
+        bencher.iter(|| store.destroy(next(&mut missing)).expect("sessile destroys"));
+    });
+    criterion.bench_function("destroy_handle", |bencher| {
         bencher.iter_batched(
             || {
-                subjects += 1;
-                for _ in 0..4 {
-                    let write = Write::new(data.payload(7)).subject(subjects.to_le_bytes());
-                    store.create(fresh.id().as_str(), write).expect("sessile creates");
-                }
-                subjects
+                let id = fresh.id();
+                store.create(id.as_str(), data.payload(7)).expect("sessile creates");
+                store.handle_of(id.as_str()).expect("a handle")
             },
-            |subject| {
-                assert_eq!(store.destroy_subject(subject.to_le_bytes(), None).expect("sessile revokes"), 4)
-            },
+            |handle| assert!(store.destroy_handle(&handle).expect("sessile destroys")),
             BatchSize::SmallInput,
         );
+    });
+}
+
+fn users(criterion: &mut Criterion, store: &Store, data: &Dataset) {
+    let mut fresh = Fresh::from_range(2);
+    let mut subjects = 0u64;
+    let mut subject_of = |sessions: u64| {
+        subjects += 1;
+        for _ in 0..sessions {
+            let write = Write::new(data.payload(7)).subject(subjects.to_le_bytes());
+            store.create(fresh.id().as_str(), write).expect("sessile creates");
+        }
+        subjects.to_le_bytes()
+    };
+    for sessions in [4, 50] {
+        let subject = subject_of(sessions);
+        criterion.bench_function(&format!("sessions_of, {sessions} sessions"), |bencher| {
+            bencher.iter(|| {
+                let found = store.sessions_of(subject).expect("sessile finds");
+                assert_eq!(found.filter(Result::is_ok).count() as u64, sessions);
+            });
+        });
+        criterion.bench_function(&format!("destroy_subject, {sessions} sessions"), |bencher| {
+            bencher.iter_batched(
+                || subject_of(sessions),
+                |subject| {
+                    let ended = store.destroy_subject(subject, None).expect("sessile revokes");
+                    assert_eq!(ended, sessions);
+                },
+                BatchSize::SmallInput,
+            );
+        });
+    }
+    let mut ids = data.uniform.iter().cycle();
+    criterion.bench_function("handle_of", |bencher| {
+        bencher.iter(|| store.handle_of(next(&mut ids)).expect("a handle"));
+    });
+    criterion.bench_function("subject_digest", |bencher| {
+        bencher.iter(|| store.subject_digest(next(&mut ids)).expect("a digest"));
+    });
+    criterion.bench_function("SessionId::generate", |bencher| {
+        bencher.iter(|| sessile::SessionId::generate().expect("the system has random bytes"));
     });
 }
 

@@ -82,15 +82,11 @@ impl Budget {
         }
     }
 
-    /// Puts the entries in the order of the operations, each with what its script does now.
-    pub(crate) fn describe(&mut self, operations: &[Operation]) {
-        for operation in operations {
-            if let Some(entry) = self.entries.iter_mut().find(|entry| entry.name == operation.name()) {
-                entry.script = operation.script().to_owned();
-            }
-        }
-        let place = |name: &str| operations.iter().position(|operation| operation.name() == name);
-        self.entries.sort_by_key(|entry| place(&entry.name).unwrap_or(usize::MAX));
+    /// Puts the entries in the order of the operations, and takes out those of none.
+    pub(crate) fn order(&mut self, operations: &[Operation]) {
+        let place = |entry: &Entry| operations.iter().position(|operation| operation.name() == entry.name);
+        self.entries.retain(|entry| place(entry).is_some());
+        self.entries.sort_by_key(place);
     }
 
     /// Entries of operations that do not exist.

@@ -73,7 +73,7 @@ fn main() -> ExitCode {
 fn command(cli: &Cli) -> Result<ExitCode, String> {
     let machine = Machine::look()?;
     let mut budget = Budget::read(FILE.as_ref())?;
-    if !cli.record && !budget.is_empty() && budget.recorded.architecture != machine.architecture {
+    if !budget.is_empty() && budget.recorded.architecture != machine.architecture {
         println!(
             "{FILE} was recorded on {}, and this is {}",
             budget.recorded.architecture, machine.architecture
@@ -82,36 +82,39 @@ fn command(cli: &Cli) -> Result<ExitCode, String> {
     }
     let chosen = if cli.operations.is_empty() { Operation::all() } else { cli.operations.clone() };
     let counts = callgrind::count(&chosen)?;
-    let mut failed = false;
-    for (operation, instructions) in &counts {
+    let mut refused = false;
+    let mut verdicts = Vec::new();
+    for (operation, instructions) in counts {
         let entry = budget.entry(operation.name());
-        let verdict = judge(entry, *instructions);
-        let recording = cli.record.then(|| Recording::of(entry, *instructions, cli.because.as_deref()));
-        println!("{:24} {}", operation.name(), verdict.sentence(*instructions));
-        match recording {
-            None => failed |= verdict != Verdict::Within,
-            Some(Recording::Refused) => failed = true,
-            Some(Recording::Kept) => {}
-            Some(Recording::Written { least, because }) => {
-                budget.write_entry(*operation, *instructions, least, because);
+        let verdict = judge(entry, instructions);
+        println!("{:16} {}", operation.name(), verdict.sentence(instructions));
+        verdicts.push(verdict);
+        if cli.record {
+            match Recording::of(entry, instructions, cli.because.as_deref()) {
+                Recording::Written { least, because } => {
+                    budget.write_entry(operation, instructions, least, because);
+                }
+                Recording::Kept => {}
+                Recording::Refused => refused = true,
             }
         }
     }
-    budget.describe(&Operation::all());
-    let strangers = budget.strangers(&Operation::all());
     if cli.record {
+        budget.order(&Operation::all());
         budget.recorded = machine;
         budget.write(FILE.as_ref())?;
-    } else {
-        strangers.iter().for_each(|name| println!("{name:24} is in {FILE} and no operation"));
-        failed |= !strangers.is_empty();
-        budget.recorded.differences(&machine).iter().for_each(|line| println!("{line}"));
+        if refused {
+            println!("what grew was not recorded: it takes a cure, or a reason: --because \"...\"");
+        }
+        return Ok(if refused { ExitCode::FAILURE } else { ExitCode::SUCCESS });
     }
-    if failed && cli.record {
-        println!("what rose by over 5 % was not recorded: give a reason, --because \"...\"");
-    } else if failed {
-        println!("what grew needs a cure, or a reason: ./scripts/budget --record --because \"...\"");
-        println!("what shrank is recorded with: ./scripts/budget --record");
+    let strangers = budget.strangers(&Operation::all());
+    strangers.iter().for_each(|name| println!("{name:16} stands in {FILE} and is no operation"));
+    let failed = !strangers.is_empty() || verdicts.iter().any(|verdict| *verdict != Verdict::Within);
+    if failed {
+        budget.recorded.differences(&machine).iter().for_each(|line| println!("{line}"));
+        println!("what grew takes a cure, or a reason: ./scripts/budget --record --because \"...\"");
+        println!("anything else is recorded by: ./scripts/budget --record");
     }
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
