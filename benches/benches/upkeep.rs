@@ -49,9 +49,9 @@ impl Drop for Scratch {
 }
 
 /// A copy that is removed when the measurement of it is over.
-struct Copy(PathBuf);
+struct Backup(PathBuf);
 
-impl Drop for Copy {
+impl Drop for Backup {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
     }
@@ -150,16 +150,16 @@ fn time(criterion: &mut Criterion, store: &Store, data: &Dataset, clock: &Manual
 
 /// A second store: as a backup, and as after a crash.
 fn copies(criterion: &mut Criterion, store: &Store, scratch: &Scratch, open: &impl Fn(&Path) -> Store) {
-    let backup = |copy: Copy| {
+    let backup = |copy: Backup| {
         store.backup(&copy.0).expect("sessile copies");
         copy
     };
     criterion.bench_function("backup", |bencher| {
-        bencher.iter_batched(|| Copy(scratch.fresh()), backup, BatchSize::PerIteration);
+        bencher.iter_batched(|| Backup(scratch.fresh()), backup, BatchSize::PerIteration);
     });
     criterion.bench_function("open, as after a crash", |bencher| {
         bencher.iter_batched(
-            || backup(Copy(scratch.fresh())),
+            || backup(Backup(scratch.fresh())),
             |copy| (open(&copy.0), copy),
             BatchSize::PerIteration,
         );
@@ -167,7 +167,7 @@ fn copies(criterion: &mut Criterion, store: &Store, scratch: &Scratch, open: &im
     criterion.bench_function("clear", |bencher| {
         bencher.iter_batched(
             || {
-                let copy = backup(Copy(scratch.fresh()));
+                let copy = backup(Backup(scratch.fresh()));
                 (open(&copy.0), copy)
             },
             |(store, copy)| {
