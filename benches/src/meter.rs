@@ -99,7 +99,14 @@ pub fn processor_ns() -> u64 {
 /// Bytes of memory that hold no file: heap, stacks and private maps.
 #[must_use]
 pub fn anonymous_bytes() -> u64 {
-    field(&fs::read_to_string("/proc/self/status").unwrap_or_default(), "RssAnon:") * 1024
+    anonymous_bytes_of("self")
+}
+
+/// The same of the process of this number.
+#[must_use]
+pub fn anonymous_bytes_of(process: &str) -> u64 {
+    let status = fs::read_to_string(Path::new("/proc").join(process).join("status"));
+    field(&status.unwrap_or_default(), "RssAnon:") * 1024
 }
 
 fn field(text: &str, name: &str) -> u64 {

@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use crate::meter;
+
 /// How long a session of the benchmark lives without being used.
 pub const IDLE: Duration = Duration::from_secs(14 * 24 * 3600);
 
@@ -45,6 +47,22 @@ pub trait Peer: Sync {
 
     /// Brings to the disk what it has written, so that the next window does not pay for it.
     fn settle(&self);
+
+    /// Whether it is behind a queue, so that only writers that are many have anything of it.
+    fn queues(&self) -> bool {
+        false
+    }
+
+    /// Bytes of memory that hold no file, of the process that keeps the sessions.
+    fn anonymous_bytes(&self) -> u64 {
+        meter::anonymous_bytes()
+    }
+
+    /// Where the store is a process of its own, that dies without notice.
+    fn kill(&self) {}
+
+    /// Removes what has run out; nothing where the store does that by itself.
+    fn prune(&self) {}
 
     /// How often it has made something durable so far, when it knows.
     fn syncs(&self) -> Option<u64> {

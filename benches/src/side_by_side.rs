@@ -18,7 +18,7 @@ use crate::workload::Workload;
 pub fn run(scale: &Scale, workloads: &[Workload], names: &[String], directory: &Path, outcome: &mut Outcome) {
     let data = Dataset::new(scale.sessions);
     let device = Device::under(directory);
-    let peers = peers::open(directory, names);
+    let peers: Vec<_> = peers::chosen(names).filter_map(|name| peers::open(name, directory)).collect();
     let bar = progress(scale, workloads, peers.len());
     for peer in &peers {
         bar.set_message(format!("{}: loading", peer.name()));

@@ -3,9 +3,10 @@
 use std::process::Command;
 
 /// Those that need nothing but this program. Redis takes part where it is installed.
-const PEERS: [&str; 11] = [
+const PEERS: [&str; 12] = [
     "sessile",
     "SQLite",
+    "connect-sqlite3",
     "SQLite, grouped",
     "redb",
     "redb, grouped",

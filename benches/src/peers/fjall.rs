@@ -23,8 +23,8 @@ pub struct Fjall {
 }
 
 impl Fjall {
-    /// Creates a database in `directory`.
-    pub fn create(directory: &Path) -> Self {
+    /// Opens the database in `directory`, and creates it where there is none.
+    pub fn open(directory: &Path) -> Self {
         let database = Database::builder(directory).cache_size(CACHE_BYTES).open().expect("fjall opens");
         let sessions = database.keyspace("sessions", KeyspaceCreateOptions::default);
         Self {
@@ -100,5 +100,14 @@ impl Keeps for Fjall {
             self.database.persist(PersistMode::SyncData).expect("fjall persists");
         }
         found
+    }
+
+    fn prune(&self, (): &mut (), now_ms: u64) {
+        for entry in self.sessions.iter() {
+            let (id, value) = entry.into_inner().expect("fjall iterates");
+            if alive(&value, now_ms).is_none() {
+                self.sessions.remove(id).expect("fjall removes");
+            }
+        }
     }
 }

@@ -2,13 +2,15 @@
 
 use std::borrow::Cow;
 use std::hint::black_box;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::group::Group;
+use crate::meter;
 use crate::peer::{Client, IDLE, Peer, Wait};
 
 /// How many sessions are loaded in one commit.
-const LOAD_BATCH: usize = 1000;
+const LOAD_BATCH: usize = 10_000;
 
 /// A change of one session.
 #[derive(Debug, Clone)]
@@ -23,9 +25,19 @@ pub struct Change<'a> {
 #[derive(Debug, Clone)]
 pub enum What<'a> {
     /// It is created or replaced.
-    Set { data: Cow<'a, [u8]>, expires_ms: u64 },
+    Set {
+        /// Its data from now on.
+        data: Cow<'a, [u8]>,
+        /// Until when it lives.
+        expires_ms: u64,
+    },
     /// It lives longer, if it lives.
-    Touch { now_ms: u64, expires_ms: u64 },
+    Touch {
+        /// When it has to live.
+        now_ms: u64,
+        /// Until when it lives then.
+        expires_ms: u64,
+    },
     /// It ends.
     Destroy,
 }
@@ -63,6 +75,14 @@ pub trait Keeps: Send + Sync {
     /// See [`Peer::settle`].
     fn settle(&self);
 
+    /// See [`Peer::anonymous_bytes`].
+    fn anonymous_bytes(&self) -> u64 {
+        meter::anonymous_bytes()
+    }
+
+    /// See [`Peer::kill`].
+    fn kill(&self) {}
+
     /// Access for a thread.
     fn access(&self) -> Self::Access<'_>;
 
@@ -76,6 +96,9 @@ pub trait Keeps: Send + Sync {
     fn commit(&self, access: &mut Self::Access<'_>, changes: &[Change<'_>]) -> Vec<bool> {
         changes.iter().map(|change| self.make(access, change)).collect()
     }
+
+    /// Removes what has run out; nothing where the store does that by itself.
+    fn prune(&self, _access: &mut Self::Access<'_>, _now_ms: u64) {}
 }
 
 /// Such a store as a peer, with a commit for each change, or behind a queue whose leader commits for all who wait.
@@ -140,6 +163,22 @@ impl<K: Keeps> Peer for Kept<K> {
     fn settle(&self) {
         self.store.settle();
     }
+
+    fn queues(&self) -> bool {
+        self.group.is_some()
+    }
+
+    fn anonymous_bytes(&self) -> u64 {
+        self.store.anonymous_bytes()
+    }
+
+    fn kill(&self) {
+        self.store.kill();
+    }
+
+    fn prune(&self) {
+        self.store.prune(&mut self.store.access(), now_ms());
+    }
 }
 
 struct KeptClient<'a, K: Keeps> {
@@ -183,9 +222,16 @@ fn ms(duration: Duration) -> u64 {
     duration.as_millis() as u64
 }
 
-/// By the wall clock, in milliseconds since 1970.
+static AHEAD_MS: AtomicU64 = AtomicU64::new(0);
+
+/// By the wall clock, in milliseconds since 1970, or so much later as [`pass`] has let pass.
 pub fn now_ms() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, ms)
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, ms) + AHEAD_MS.load(Ordering::Relaxed)
+}
+
+/// Lets time pass for every store that goes by [`now_ms`].
+pub fn pass(time: Duration) {
+    AHEAD_MS.fetch_add(ms(time), Ordering::Relaxed);
 }
 
 /// A value that begins with the moment at which the session ends.

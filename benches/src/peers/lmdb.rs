@@ -20,8 +20,8 @@ pub struct Lmdb {
 }
 
 impl Lmdb {
-    /// Creates an environment in `directory`.
-    pub fn create(directory: &Path) -> Self {
+    /// Opens the environment in `directory`, and creates it where there is none.
+    pub fn open(directory: &Path) -> Self {
         let mut options = EnvOpenOptions::new().read_txn_without_tls();
         options.map_size(MAP_BYTES).max_readers(READERS_MAX);
         #[expect(unsafe_code, reason = "heed cannot know that nobody else changes the file")]
@@ -97,5 +97,20 @@ impl Keeps for Lmdb {
         let found = changes.iter().map(make).collect();
         write.commit().expect("LMDB commits");
         found
+    }
+
+    fn prune(&self, (): &mut (), now_ms: u64) {
+        let mut write = self.environment.write_txn().expect("LMDB begins");
+        let mut over = Vec::new();
+        for entry in self.sessions.iter(&write).expect("LMDB iterates") {
+            let (id, value) = entry.expect("LMDB iterates");
+            if alive(value, now_ms).is_none() {
+                over.push(id.to_owned());
+            }
+        }
+        for id in over {
+            self.sessions.delete(&mut write, &id).expect("LMDB removes");
+        }
+        write.commit().expect("LMDB commits");
     }
 }

@@ -24,8 +24,12 @@ impl Session {
         Self { expires_ms: AtomicU64::new(expires_ms), data: data.into() }
     }
 
+    fn lives(&self, now_ms: u64) -> bool {
+        self.expires_ms.load(Ordering::Relaxed) > now_ms
+    }
+
     fn read(&self, now_ms: u64, copy: &mut Vec<u8>) -> bool {
-        let lives = self.expires_ms.load(Ordering::Relaxed) > now_ms;
+        let lives = self.lives(now_ms);
         if lives {
             copy.extend_from_slice(&self.data);
         }
@@ -33,7 +37,7 @@ impl Session {
     }
 
     fn touch(&self, now_ms: u64, until_ms: u64) -> bool {
-        let lives = self.expires_ms.load(Ordering::Relaxed) > now_ms;
+        let lives = self.lives(now_ms);
         if lives {
             self.expires_ms.store(until_ms, Ordering::Relaxed);
         }
@@ -54,6 +58,9 @@ pub trait Map: Send + Sync {
 
     /// Takes a session out; says whether there was one.
     fn take(&self, id: &str) -> bool;
+
+    /// Takes out what has run out.
+    fn prune(&self, now_ms: u64);
 }
 
 /// Such a map as a store.
@@ -92,6 +99,10 @@ impl<M: Map> Keeps for Forgetful<M> {
             What::Destroy => self.0.take(id),
         }
     }
+
+    fn prune(&self, (): &mut (), now_ms: u64) {
+        self.0.prune(now_ms);
+    }
 }
 
 /// `HashMap`s behind locks.
@@ -128,6 +139,12 @@ impl Map for Sharded {
     fn take(&self, id: &str) -> bool {
         self.shard(id).write().remove(id).is_some()
     }
+
+    fn prune(&self, now_ms: u64) {
+        for shard in &self.shards {
+            shard.write().retain(|_, session| session.lives(now_ms));
+        }
+    }
 }
 
 /// dashmap's concurrent map.
@@ -154,5 +171,9 @@ impl Map for Dash {
 
     fn take(&self, id: &str) -> bool {
         self.0.remove(id).is_some()
+    }
+
+    fn prune(&self, now_ms: u64) {
+        self.0.retain(|_, session| session.lives(now_ms));
     }
 }

@@ -21,8 +21,8 @@ pub struct Redb {
 }
 
 impl Redb {
-    /// Creates a database in `directory`.
-    pub fn create(directory: &Path) -> Self {
+    /// Opens the database in `directory`, and creates it where there is none.
+    pub fn open(directory: &Path) -> Self {
         let path = directory.join("sessions.redb");
         let database = Database::builder().set_cache_size(CACHE_BYTES).create(path).expect("redb creates");
         let database = Arc::new(database);
@@ -101,5 +101,14 @@ impl Keeps for Redb {
     fn commit(&self, (): &mut (), changes: &[Change<'_>]) -> Vec<bool> {
         let synced = self.synced.load(Ordering::Relaxed);
         commit(&self.database, if synced { Durability::Immediate } else { Durability::None }, changes)
+    }
+
+    fn prune(&self, (): &mut (), now_ms: u64) {
+        let write = self.database.begin_write().expect("redb begins");
+        {
+            let mut table = write.open_table(SESSIONS).expect("redb opens the table");
+            table.retain(|_, value| alive(value, now_ms).is_some()).expect("redb prunes");
+        }
+        write.commit().expect("redb commits");
     }
 }

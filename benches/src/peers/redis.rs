@@ -4,16 +4,19 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use redis::{Client, Connection, Pipeline, Value};
 
 use super::keeps::{Change, Keeps, What};
+use crate::meter;
 use crate::peer::Wait;
 
-const START_MAX: Duration = Duration::from_secs(10);
+/// A million sessions are read from the log in a few seconds, ten million in half a minute.
+const START_MAX: Duration = Duration::from_secs(120);
 
 /// A server of our own.
 pub struct Redis {
-    server: Child,
+    server: Mutex<Child>,
     client: Client,
     version: String,
 }
@@ -37,18 +40,30 @@ impl Redis {
             .expect("redis-server starts");
         let client = Client::open(format!("unix://{}", socket.display())).expect("a path is an address");
         let began = Instant::now();
-        while client.get_connection().is_err() {
+        while !answers(&client) {
             assert!(began.elapsed() < START_MAX, "redis-server does not answer");
-            std::thread::sleep(Duration::from_millis(20));
+            std::thread::sleep(Duration::from_millis(2));
         }
-        Some(Self { server, client, version })
+        Some(Self { server: Mutex::new(server), client, version })
     }
+}
+
+/// While it still reads its log it takes connections and refuses commands.
+fn answers(client: &Client) -> bool {
+    client.get_connection().is_ok_and(|mut connection| redis::cmd("PING").exec(&mut connection).is_ok())
 }
 
 impl Drop for Redis {
     fn drop(&mut self) {
-        let _ = self.server.kill();
-        let _ = self.server.wait();
+        // It answers by hanging up.
+        let stopped = self.client.get_connection().map(|mut connection| {
+            let _ = redis::cmd("SHUTDOWN").exec(&mut connection);
+        });
+        let server = self.server.get_mut();
+        if stopped.is_err() {
+            let _ = server.kill();
+        }
+        let _ = server.wait();
     }
 }
 
@@ -89,6 +104,16 @@ impl Keeps for Redis {
     }
 
     fn settle(&self) {}
+
+    fn anonymous_bytes(&self) -> u64 {
+        meter::anonymous_bytes_of(&self.server.lock().id().to_string())
+    }
+
+    fn kill(&self) {
+        let mut server = self.server.lock();
+        server.kill().expect("the server can be killed");
+        server.wait().expect("the server ends");
+    }
 
     fn access(&self) -> Connection {
         self.client.get_connection().expect("Redis takes a connection")

@@ -12,13 +12,14 @@ use super::keeps::{Change, Keeps, What};
 use crate::peer::Wait;
 
 const SCHEMA: &str = "
-    CREATE TABLE sessions (sid TEXT PRIMARY KEY, sess BLOB NOT NULL, expires INTEGER NOT NULL) WITHOUT ROWID;
-    CREATE INDEX sessions_expires ON sessions (expires);";
+    CREATE TABLE IF NOT EXISTS sessions (sid TEXT PRIMARY KEY, sess BLOB NOT NULL, expires INTEGER NOT NULL) WITHOUT ROWID;
+    CREATE INDEX IF NOT EXISTS sessions_expires ON sessions (expires);";
 const GET: &str = "SELECT sess FROM sessions WHERE sid = ?1 AND expires > ?2";
 const SET: &str = "INSERT INTO sessions (sid, sess, expires) VALUES (?1, ?2, ?3) \
                    ON CONFLICT (sid) DO UPDATE SET sess = excluded.sess, expires = excluded.expires";
 const TOUCH: &str = "UPDATE sessions SET expires = ?2 WHERE sid = ?1 AND expires > ?3";
 const DESTROY: &str = "DELETE FROM sessions WHERE sid = ?1";
+const PRUNE: &str = "DELETE FROM sessions WHERE expires <= ?1";
 
 /// A database file and the connection that writes to it.
 pub struct Sqlite {
@@ -27,8 +28,8 @@ pub struct Sqlite {
 }
 
 impl Sqlite {
-    /// Creates a database in `directory`.
-    pub fn create(directory: &Path) -> Self {
+    /// Opens the database in `directory`, and creates it where there is none.
+    pub fn open(directory: &Path) -> Self {
         let path = directory.join("sessions.sqlite");
         let writer = connect(&path);
         writer.execute_batch(SCHEMA).expect("SQLite creates the table");
@@ -110,5 +111,11 @@ impl Keeps for Sqlite {
         let found = changes.iter().map(|change| make(&batch, change)).collect();
         batch.commit().expect("SQLite commits");
         found
+    }
+
+    fn prune(&self, _access: &mut Connection, now_ms: u64) {
+        let writer = self.writer.lock();
+        let mut prune = writer.prepare_cached(PRUNE).expect("SQLite prepares");
+        prune.execute(params![now_ms as i64]).expect("SQLite prunes");
     }
 }

@@ -1,0 +1,18 @@
+//! The comparison with RocksDB among the peers: the same command as `sessile-bench`, with the same arguments.
+
+mod store;
+
+use sessile_bench::command::{self, Length};
+use sessile_bench::meter::CountingAllocator;
+use sessile_bench::peers;
+use sessile_bench::peers::keeps::Kept;
+
+#[global_allocator]
+static ALLOCATOR: CountingAllocator = CountingAllocator;
+
+fn main() {
+    peers::add("rocksdb", |directory| {
+        Some(Box::new(Kept::alone("RocksDB", store::RocksDb::open(directory))))
+    });
+    command::main(Length::Full);
+}
