@@ -10,7 +10,8 @@ use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::register_font;
 
-use crate::outcome::{Figure, OURS, Outcome, Row};
+use crate::outcome::{Figure, OURS, Outcome, Row, Size};
+use crate::readme::SHOWN;
 use crate::report::quantity;
 
 const FIELD: (u32, u32) = (420, 300);
@@ -19,7 +20,8 @@ const FONT: &str = "sans-serif";
 
 type Failed = Box<dyn Error + Send + Sync>;
 
-/// Draws `throughput` and `latency` into a directory, each as `.svg` and `.png`.
+/// Draws `throughput` and `latency` of every workload, `readme` with those that the README shows, and `sizes`, into a directory,
+/// each as `.svg` and `.png`.
 ///
 /// # Errors
 /// What could not be written.
@@ -29,32 +31,65 @@ pub fn draw(outcome: &Outcome, out: &Path) -> Result<(), Failed> {
         // Without a font of its own the PNG would need one of the machine's.
         let _ = register_font(FONT, FontStyle::Normal, dejavu::sans::regular());
     });
-    let rows = outcome.rows.len().div_ceil(COLUMNS) as u32;
-    let size = (FIELD.0 * COLUMNS as u32, FIELD.1 * rows + 40);
-    for (name, title, field) in [
-        ("throughput", "Requests a second", throughput as Field),
-        ("latency", "Microseconds a request", latency),
+    let fields = |of: fn(&Row) -> Vec<Series>| {
+        outcome.rows.iter().map(move |row| Field { caption: row.label.clone(), series: of(row) })
+    };
+    let is_shown = |field: &Field| SHOWN.iter().any(|(_, label)| *label == field.caption);
+    let usual = format!("{} sessions, {}", outcome.sessions, outcome.began);
+    for (name, title, fields) in [
+        ("throughput", format!("Requests a second: {usual}"), fields(throughput).collect()),
+        ("latency", format!("Microseconds a request: {usual}"), fields(latency).collect()),
+        ("readme", format!("Requests a second: {usual}"), fields(throughput).filter(is_shown).collect()),
+        ("sizes", format!("{} sessions, {}", outcome.million, outcome.began), sizes(outcome)),
     ] {
+        let fields: Vec<Field> = fields;
+        if fields.is_empty() {
+            continue;
+        }
+        let rows = fields.len().div_ceil(COLUMNS) as u32;
+        let size = (FIELD.0 * COLUMNS as u32, FIELD.1 * rows + 40);
         let svg = out.join(format!("{name}.svg"));
-        sheet(&SVGBackend::new(&svg, size).into_drawing_area(), outcome, title, field)?;
+        sheet(&SVGBackend::new(&svg, size).into_drawing_area(), &title, &fields)?;
         let png = out.join(format!("{name}.png"));
-        sheet(&BitMapBackend::new(&png, size).into_drawing_area(), outcome, title, field)?;
+        sheet(&BitMapBackend::new(&png, size).into_drawing_area(), &title, &fields)?;
     }
     Ok(())
 }
 
-/// What is drawn in the field of a workload: labels along one side, and a line or bar for each peer.
-type Field = fn(&Row) -> Vec<Series>;
+/// What is drawn of a workload: labels along one side, and a line or bar for each peer.
+struct Field {
+    caption: String,
+    series: Vec<Series>,
+}
 
 /// What belongs to one peer.
 struct Series {
-    peer: &'static str,
+    peer: String,
     points: Vec<(String, f64)>,
+}
+
+fn sizes(outcome: &Outcome) -> Vec<Field> {
+    type Of = fn(&Size) -> Option<f64>;
+    let fields: [(&str, Of); 4] = [
+        ("bytes on disk a session", |size| Some(size.disk_bytes? / size.sessions as f64)),
+        ("bytes of memory a session", |size| Some(size.memory_bytes? / size.sessions as f64)),
+        ("open after a clean close, ms", |size| size.open_closed_ms),
+        ("open after a kill, ms", |size| size.open_killed_ms),
+    ];
+    let of = |(caption, of): (&str, Of)| {
+        let sizes = outcome.sizes.iter().filter(|size| size.sessions == outcome.million);
+        let bar = |size: &Size| {
+            let value = of(size).filter(|value| *value > 0.0)?;
+            Some(Series { peer: size.peer.clone(), points: vec![(quantity(value), value)] })
+        };
+        Field { caption: caption.to_owned(), series: sizes.filter_map(bar).collect() }
+    };
+    fields.into_iter().map(of).filter(|field| !field.series.is_empty()).collect()
 }
 
 fn throughput(row: &Row) -> Vec<Series> {
     let of = |figure: &Figure| Series {
-        peer: figure.peer,
+        peer: figure.peer.clone(),
         points: vec![(quantity(figure.median.per_second), figure.median.per_second)],
     };
     row.figures.iter().map(of).collect()
@@ -71,29 +106,22 @@ fn latency(row: &Row) -> Vec<Series> {
             ("p99.9", median.p999_ns),
         ];
         let points = points.map(|(name, ns)| (name.to_owned(), ns / 1e3)).to_vec();
-        Series { peer: figure.peer, points }
+        Series { peer: figure.peer.clone(), points }
     };
     row.figures.iter().map(of).collect()
 }
 
-fn sheet<B: DrawingBackend>(
-    area: &DrawingArea<B, Shift>,
-    outcome: &Outcome,
-    title: &str,
-    field: Field,
-) -> Result<(), Failed>
+fn sheet<B: DrawingBackend>(area: &DrawingArea<B, Shift>, title: &str, fields: &[Field]) -> Result<(), Failed>
 where
     B::ErrorType: 'static,
 {
     let failed = |error: DrawingAreaErrorKind<B::ErrorType>| Failed::from(error.to_string());
     area.fill(&WHITE).map_err(failed)?;
-    let caption = format!("{title}: {} sessions, {}", outcome.sessions, outcome.began);
-    let body = area.titled(&caption, (FONT, 20)).map_err(failed)?;
-    let fields = body.split_evenly((outcome.rows.len().div_ceil(COLUMNS), COLUMNS));
-    for (row, area) in outcome.rows.iter().zip(&fields) {
-        let series = field(row);
-        let is_bars = series.iter().all(|series| series.points.len() == 1);
-        if is_bars { bars(area, row, &series) } else { lines(area, row, &series) }.map_err(failed)?;
+    let body = area.titled(title, (FONT, 20)).map_err(failed)?;
+    let areas = body.split_evenly((fields.len().div_ceil(COLUMNS), COLUMNS));
+    for (field, area) in fields.iter().zip(&areas) {
+        let is_bars = field.series.iter().all(|series| series.points.len() == 1);
+        if is_bars { bars(area, field) } else { lines(area, field) }.map_err(failed)?;
     }
     area.present().map_err(failed)
 }
@@ -101,16 +129,19 @@ where
 type Drawn<B> = Result<(), DrawingAreaErrorKind<<B as DrawingBackend>::ErrorType>>;
 
 /// A bar for each peer, the fastest on top.
-fn bars<B: DrawingBackend>(area: &DrawingArea<B, Shift>, row: &Row, series: &[Series]) -> Drawn<B> {
-    let mut bars: Vec<_> = series
+fn bars<B: DrawingBackend>(area: &DrawingArea<B, Shift>, field: &Field) -> Drawn<B> {
+    let mut bars: Vec<_> = field
+        .series
         .iter()
         .enumerate()
-        .filter_map(|(number, series)| series.points.first().map(|point| (number, series.peer, point)))
+        .filter_map(|(number, series)| {
+            series.points.first().map(|point| (number, series.peer.as_str(), point))
+        })
         .collect();
     bars.sort_by(|(.., (_, one)), (.., (_, other))| one.total_cmp(other));
     let (least, most) = range(bars.iter().map(|(.., (_, value))| *value));
     let mut chart = ChartBuilder::on(area)
-        .caption(&row.label, (FONT, 15))
+        .caption(&field.caption, (FONT, 15))
         .margin(8)
         .x_label_area_size(24)
         .y_label_area_size(110)
@@ -145,13 +176,14 @@ const MIDDLE: plotters::style::text_anchor::Pos = plotters::style::text_anchor::
 };
 
 /// A line for each peer over its percentiles.
-fn lines<B: DrawingBackend>(area: &DrawingArea<B, Shift>, row: &Row, series: &[Series]) -> Drawn<B> {
+fn lines<B: DrawingBackend>(area: &DrawingArea<B, Shift>, field: &Field) -> Drawn<B> {
+    let series = &field.series;
     let (least, most) = range(series.iter().flat_map(|series| &series.points).map(|(_, value)| *value));
     let names: Vec<&str> = series
         .first()
         .map_or_else(Vec::new, |series| series.points.iter().map(|(name, _)| name.as_str()).collect());
     let mut chart = ChartBuilder::on(area)
-        .caption(&row.label, (FONT, 15))
+        .caption(&field.caption, (FONT, 15))
         .margin(8)
         .margin_right(24)
         .x_label_area_size(24)
@@ -167,12 +199,12 @@ fn lines<B: DrawingBackend>(area: &DrawingArea<B, Shift>, row: &Row, series: &[S
         .label_style((FONT, 12))
         .draw()?;
     for (number, series) in series.iter().enumerate() {
-        let colour = colour(series.peer, number);
+        let colour = colour(&series.peer, number);
         let width = if series.peer == OURS { 3 } else { 1 };
         let points = series.points.iter().enumerate().map(|(at, (_, value))| (at, *value));
         chart
             .draw_series(LineSeries::new(points, colour.stroke_width(width)))?
-            .label(series.peer)
+            .label(series.peer.as_str())
             .legend(move |(x, y)| PathElement::new([(x, y), (x + 14, y)], colour.stroke_width(2)));
     }
     chart
@@ -218,13 +250,14 @@ mod tests {
         let out = std::env::temp_dir().join(format!("sessile-bench-chart-{}", std::process::id()));
         std::fs::create_dir_all(&out).unwrap();
         let mut outcome = Outcome::new(&Scale::TRIAL, &out);
-        let figure = |peer, per_second| Figure {
-            peer,
+        let figure = |peer: &str, per_second| Figure {
+            peer: peer.to_owned(),
             counts_allocations: false,
             median: Sample { per_second, p50_ns: 10.0, ..Sample::default() },
             spread: 1.0,
         };
-        let workload = Workload { name: "w", kind: Kind::Set, threads: 1, wait: Wait::Written };
+        let workload =
+            Workload { name: "w", kind: Kind::Set, threads: 1, wait: Wait::Written, million: false };
         outcome.rows.push(Row::new(workload, vec![figure(OURS, 0.0), figure("other", 7.0)]));
         draw(&outcome, &out).unwrap();
         for name in ["throughput", "latency"] {

@@ -2,17 +2,16 @@
 
 use std::path::{Path, PathBuf};
 use std::process::exit;
+use std::time::Duration;
 
 use clap::Parser;
 
-use crate::chart;
-use crate::million;
+use crate::cases::{CASES, Case, child, keepers};
 use crate::outcome::Outcome;
-use crate::peers;
-use crate::plan::{GOALS, Scale, WORKLOADS};
-use crate::side_by_side;
+use crate::plan::{Scale, WORKLOADS};
+use crate::run::{RESULTS, Run};
 use crate::workload::Workload;
-use crate::{limits, machine, report};
+use crate::{chart, goals, limits, machine, peers, readme, report, side_by_side};
 
 /// How much the program is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +29,7 @@ struct Arguments {
     /// Only these peers, by name; sessile always takes part
     #[arg(long, value_delimiter = ',', value_name = "NAME")]
     peers: Vec<String>,
-    /// Only workloads whose label contains one of these, as in "set, Synced, 32 threads"; `million` is memory and opening
+    /// Only workloads and cases whose name contains one of these, as in "set, Synced, 32 threads"
     #[arg(long, value_name = "WORD")]
     workloads: Vec<String>,
     /// The same
@@ -39,12 +38,15 @@ struct Arguments {
     /// Sessions that are stored before anything is measured
     #[arg(long, value_name = "N")]
     sessions: Option<usize>,
-    /// Write report.md, results.json and charts as SVG and PNG into this directory
+    /// Write report.md, readme.md, results.json and charts as SVG and PNG into this directory
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Where the stores are put while they are measured, on the disk that is meant; removed afterwards
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
+    /// Go on with the run whose results are in --out: what is there is not measured again, unless it is asked for by a word
+    #[arg(long, requires = "out")]
+    resume: bool,
     /// Short windows, to see that it runs and not to quote
     #[arg(long)]
     quick: bool,
@@ -63,9 +65,9 @@ struct Arguments {
 pub fn main(length: Length) {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if let [first, rest @ ..] = arguments.as_slice()
-        && first == million::ARGUMENT
+        && first == child::ARGUMENT
     {
-        return million::child(rest);
+        return child::main(rest);
     }
     let arguments = Arguments::parse();
     if arguments.list {
@@ -87,50 +89,136 @@ pub fn main(length: Length) {
     if let Some(unknown) = arguments.peers.iter().find(|name| !peers::is_known(name)) {
         refuse(&format!("there is no peer {unknown}; --list names them"));
     }
-    let words: Vec<&String> = arguments.workloads.iter().chain(&arguments.words).collect();
-    let chosen = |name: &str| words.is_empty() || words.iter().any(|word| name.contains(word.as_str()));
-    let workloads: Vec<Workload> =
-        WORKLOADS.iter().filter(|workload| chosen(&workload.label())).copied().collect();
-    if workloads.is_empty() && !chosen(million::NAME) {
-        refuse("no workload has such a name; --list names them");
-    }
     let scratch = Scratch::new(arguments.dir.as_deref());
     let mut outcome = Outcome::new(&scale, &scratch.0);
+    if let (true, Some(out)) = (arguments.resume, &arguments.out) {
+        outcome = resumed(out, outcome);
+    }
+    let plan = Plan::new(&arguments, &outcome);
+    if plan.is_empty() && !arguments.resume {
+        drop(scratch);
+        refuse("nothing has such a name; --list says what there is");
+    }
     println!("\n{}", report::head(&outcome));
     if machine::is_memory(&machine::file_system(&scratch.0)) {
         println!("WARNING: this file system is memory: nothing about Synced can be learned here\n");
     }
-    match limits::measure(&scratch.0, scale.limits) {
-        Ok(limits) => outcome.limits = limits,
-        Err(error) => {
-            let place = scratch.0.display().to_string();
-            drop(scratch);
-            refuse(&format!("measuring the disk under {place}: {error}"))
+    let (out, total) = (arguments.out.as_deref(), plan.takes(&scale, &arguments.peers));
+    let mut run = Run::new(scale, arguments.peers.clone(), &scratch.0, outcome, out, total);
+    if let Err(failure) = measure(&mut run, &plan) {
+        drop(scratch);
+        refuse(&failure);
+    }
+    run.end();
+    drop(scratch);
+    if run.scale.judges {
+        run.outcome.judged = goals::judge(&run.outcome);
+    }
+    run.keep();
+    println!("{}", report::body(&run.outcome));
+    if let Some(out) = out {
+        keep(&run.outcome, out);
+    }
+}
+
+/// What is to be measured.
+struct Plan {
+    limits: bool,
+    usual: Vec<Workload>,
+    million: Vec<Workload>,
+    keepers: bool,
+    cases: Vec<&'static Case>,
+}
+
+impl Plan {
+    fn new(arguments: &Arguments, known: &Outcome) -> Self {
+        let words: Vec<&String> = arguments.workloads.iter().chain(&arguments.words).collect();
+        let chosen = |name: &str, is_known: bool| match words.as_slice() {
+            [] => !is_known,
+            words => words.iter().any(|word| name.contains(word.as_str())),
+        };
+        let workloads = |million: bool| {
+            let of = WORKLOADS.iter().filter(move |workload| workload.million == million);
+            of.filter(|workload| chosen(&workload.label(), known.row(&workload.label()).is_some()))
+                .copied()
+                .collect()
+        };
+        let is_known = |case: &str| known.measures.iter().any(|measure| measure.case == case);
+        Self {
+            limits: known.limits.is_empty(),
+            usual: workloads(false),
+            million: workloads(true),
+            keepers: chosen(keepers::NAME, known.sizes.iter().any(|size| size.open_closed_ms.is_some())),
+            cases: CASES.iter().filter(|case| chosen(case.name, is_known(case.name))).collect(),
         }
     }
-    if !workloads.is_empty() {
-        side_by_side::run(&scale, &workloads, &arguments.peers, &scratch.0, &mut outcome);
+
+    fn is_empty(&self) -> bool {
+        self.usual.is_empty() && self.million.is_empty() && !self.keepers && self.cases.is_empty()
     }
-    if chosen(million::NAME) {
-        outcome.measures = million::measure(&scratch.0, scale.million);
+
+    /// About how long it takes.
+    fn takes(&self, scale: &Scale, peers: &[String]) -> Duration {
+        let queues = peers::chosen(peers).filter(|known| known.chosen_by.ends_with("-group")).count();
+        let all = peers::chosen(peers).count();
+        let mut total: Duration = self.cases.iter().map(|case| case.takes(scale.million)).sum();
+        if !self.usual.is_empty() {
+            total += side_by_side::takes(scale, &self.usual, all, queues);
+        }
+        if !self.million.is_empty() || self.keepers {
+            total += side_by_side::takes(scale, &self.million, all - queues, 0);
+        }
+        total
     }
-    if scale.judges {
-        outcome.judge(GOALS);
+}
+
+fn measure(run: &mut Run, plan: &Plan) -> Result<(), String> {
+    if plan.limits {
+        run.begin("the bare machine");
+        let limits = limits::measure(&run.directory, run.scale.limits);
+        run.outcome.limits = limits
+            .map_err(|error| format!("measuring the disk under {}: {error}", run.directory.display()))?;
     }
-    drop(scratch);
-    println!("{}", report::body(&outcome));
-    if let Some(out) = &arguments.out {
-        keep(&outcome, out);
+    if !plan.usual.is_empty() {
+        let directory = run.directory.join("usual");
+        side_by_side::run(run, &plan.usual, false, &directory);
+        let _ = std::fs::remove_dir_all(&directory);
+    }
+    if !plan.million.is_empty() || plan.keepers {
+        let directory = run.directory.join("million");
+        side_by_side::run(run, &plan.million, true, &directory);
+        if plan.keepers {
+            keepers::measure(run, &directory);
+        }
+        let _ = std::fs::remove_dir_all(&directory);
+    }
+    for case in &plan.cases {
+        case.measure(run);
+    }
+    Ok(())
+}
+
+/// What an earlier run has left in `out`, if it was about the same; else what begins here.
+fn resumed(out: &Path, begins: Outcome) -> Outcome {
+    let path = out.join(RESULTS);
+    let Ok(text) = std::fs::read_to_string(&path) else { return begins };
+    match serde_json::from_str::<Outcome>(&text) {
+        Ok(known) if known.is_about(&begins) => known,
+        Ok(_) => refuse(&format!("{} is of another machine or of other numbers", path.display())),
+        Err(error) => refuse(&format!("{} cannot be continued: {error}", path.display())),
     }
 }
 
 fn list() {
     println!("peers: {}", peers::names().collect::<Vec<_>>().join(", "));
-    println!("workloads:");
+    println!("workloads and cases:");
     for workload in WORKLOADS {
         println!("  {}", workload.label());
     }
-    println!("  {}", million::NAME);
+    println!("  {}", keepers::NAME);
+    for case in CASES {
+        println!("  {}", case.name);
+    }
 }
 
 fn refuse(what: &str) -> ! {
@@ -146,15 +234,12 @@ fn keep(outcome: &Outcome, out: &Path) {
             Err(error) => refuse(&format!("writing {}: {error}", path.display())),
         }
     };
-    match serde_json::to_string_pretty(outcome) {
-        Ok(json) => write("results.json", json),
-        Err(error) => refuse(&format!("writing down what was measured: {error}")),
-    }
     if !outcome.rows.is_empty()
         && let Err(error) = chart::draw(outcome, out)
     {
         refuse(&format!("drawing into {}: {error}", out.display()));
     }
+    write("readme.md", readme::text(outcome));
     write("report.md", format!("{}\n{}", report::head(outcome), report::body(outcome)));
 }
 

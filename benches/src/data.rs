@@ -77,6 +77,17 @@ pub fn payload(number: u64) -> Vec<u8> {
     let mut random = Random::new(number ^ 0x7061_796c_6f61_6421);
     let spread = (PAYLOAD_BYTES_MAX - PAYLOAD_BYTES_MIN) as f64;
     let length = PAYLOAD_BYTES_MIN + (random.unit().powf(1.9) * (spread + 1.0)) as usize;
+    json(random, length)
+}
+
+/// The same in the lengths of the session workload that Redis publishes: 400 to 600 bytes.
+fn published_payload(number: u64) -> Vec<u8> {
+    let mut random = Random::new(number ^ 0x7265_6469_7321);
+    let length = 400 + random.below(201);
+    json(random, length)
+}
+
+fn json(mut random: Random, length: usize) -> Vec<u8> {
     let user = random.text(b"0123456789abcdef", 24);
     let secret = random.text(URL_SAFE, 24);
     let order = random.below(90_000) + 10_000;
@@ -141,6 +152,12 @@ impl Zipf {
 
 /// How many different payloads there are.
 const PAYLOADS: usize = 8192;
+/// All of them.
+#[must_use]
+pub fn payloads() -> Vec<Vec<u8>> {
+    (0..PAYLOADS as u64).map(payload).collect()
+}
+
 /// How many ids a drawn sequence holds before it repeats.
 const SEQUENCE: usize = 1 << 19;
 
@@ -154,11 +171,14 @@ pub struct Dataset {
     pub stored: Vec<Id>,
     /// Ids of which a few are asked for very often.
     pub zipf: Vec<Id>,
+    /// The place of each of these among the stored ones.
+    pub zipf_places: Vec<u32>,
     /// Ids that are asked for equally often.
     pub uniform: Vec<Id>,
     /// Ids that are not stored.
     pub missing: Vec<Id>,
     payloads: Vec<Vec<u8>>,
+    published: Vec<Vec<u8>>,
 }
 
 impl Dataset {
@@ -172,17 +192,25 @@ impl Dataset {
             by_popularity.swap(end, random.below(end + 1));
         }
         let ranks = Zipf::new(sessions, 0.99);
-        let zipf = (0..SEQUENCE).map(|_| stored[by_popularity[ranks.draw(&mut random)] as usize]).collect();
+        let zipf_places: Vec<u32> = (0..SEQUENCE).map(|_| by_popularity[ranks.draw(&mut random)]).collect();
+        let zipf = zipf_places.iter().map(|place| stored[*place as usize]).collect();
         let uniform = (0..SEQUENCE).map(|_| stored[random.below(sessions)]).collect();
         let missing = (0..SEQUENCE as u64).map(|number| Id::of(number + (1 << 40))).collect();
-        let payloads = (0..PAYLOADS as u64).map(payload).collect();
-        Self { stored, zipf, uniform, missing, payloads }
+        let payloads = payloads();
+        let published = (0..PAYLOADS as u64).map(published_payload).collect();
+        Self { stored, zipf, zipf_places, uniform, missing, payloads, published }
     }
 
     /// The data of write number `number`.
     #[must_use]
     pub fn payload(&self, number: usize) -> &[u8] {
         &self.payloads[number % PAYLOADS]
+    }
+
+    /// The same in the lengths of the workload that Redis publishes.
+    #[must_use]
+    pub fn published_payload(&self, number: usize) -> &[u8] {
+        &self.published[number % PAYLOADS]
     }
 }
 

@@ -3,9 +3,11 @@
 //! | module | owns |
 //! |---|---|
 //! | [`command`] | the arguments, and what is put where |
-//! | [`plan`] | which workloads run, for how long, and what is to be reached in them |
+//! | [`plan`] | which workloads run, and for how long |
 //! | [`side_by_side`] | the peers taking turns |
-//! | [`million`] | memory and opening at one million sessions |
+//! | [`cases`] | memory, opening, crowds, a day, stalls: each in a process of its own |
+//! | [`goals`] | what is to be reached, and whether it was |
+//! | [`run`] | a run on its way |
 //! | [`peers`] | the stores: one file each |
 //! | [`peer`] | what a store has to offer to take part |
 //! | [`workload`] | one kind of request, and its next step |
@@ -16,14 +18,22 @@
 //! | [`machine`] | where it was measured |
 //! | [`outcome`] | medians, ratios, goals: what `results.json` holds |
 //! | [`report`] | the same as Markdown |
+//! | [`readme`] | its main table, for the README |
 //! | [`chart`] | the same as pictures |
 //!
 //! A further store is an implementation of [`peer::Peer`] in `peers/`; a further kind of request is a variant of
 //! [`workload::Kind`]. A failure ends the run: a store that answers wrongly or not at all has no speed.
 
+#[expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a store that answers wrongly or not at all has no speed: the run ends"
+)]
+pub mod cases;
 pub mod chart;
 pub mod command;
 pub mod data;
+pub mod goals;
 pub mod limits;
 pub mod machine;
 #[expect(
@@ -32,12 +42,6 @@ pub mod machine;
 )]
 pub mod measure;
 pub mod meter;
-#[expect(
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a store that answers wrongly or not at all has no speed: the run ends"
-)]
-pub mod million;
 pub mod outcome;
 pub mod peer;
 #[expect(
@@ -47,6 +51,9 @@ pub mod peer;
 )]
 pub mod peers;
 pub mod plan;
+pub mod readme;
 pub mod report;
+pub mod run;
+#[expect(clippy::expect_used, reason = "a directory that cannot be made holds no store: the run ends")]
 pub mod side_by_side;
 pub mod workload;

@@ -10,7 +10,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::data::Random;
 use crate::outcome::median;
@@ -30,10 +30,10 @@ pub const PWRITE: &str = "pwrite of 550 B";
 pub const SYNC: &str = "fdatasync of 550 B into blocks that were written before";
 
 /// What the machine takes for something.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Limit {
     /// What.
-    pub name: &'static str,
+    pub name: String,
     /// How long, in nanoseconds.
     pub ns: f64,
 }
@@ -44,7 +44,7 @@ pub struct Limit {
 /// What the disk said.
 pub fn measure(directory: &Path, share: f64) -> io::Result<Vec<Limit>> {
     let of = |count: usize| ((count as f64 * share) as usize).max(16);
-    let limit = |name, ns| Limit { name, ns };
+    let limit = |name: &str, ns| Limit { name: name.to_owned(), ns };
     Ok(vec![
         limit("a dependent read of memory, 256 MiB in 4 KiB pages", chase(of(CHASES))),
         limit("reading 1 KiB in order from the page cache", sequential(directory, of(READ_BYTES))?),

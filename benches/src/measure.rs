@@ -9,14 +9,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
+use serde::{Deserialize, Serialize};
 
 use crate::data::Dataset;
 use crate::meter::{self, Device, Io};
-use crate::peer::{Client, Peer};
-use crate::workload::Workload;
+use crate::peer::{Client, Peer, Wait};
+use crate::workload::{Kind, Remembered, Workload};
 
 /// What one repetition measured.
-#[derive(Debug, Clone, Default, serde::Serialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Sample {
     /// Requests a second, all threads together.
     pub per_second: f64,
@@ -62,6 +63,7 @@ pub struct Crew<'a> {
     data: &'a Dataset,
     device: &'a Device,
     clients: Vec<Box<dyn Client + 'a>>,
+    remembered: Remembered,
     done: usize,
 }
 
@@ -75,7 +77,8 @@ impl<'a> Crew<'a> {
         warm_up: Duration,
     ) -> Self {
         let clients = (0..workload.threads).map(|_| peer.client()).collect();
-        let mut crew = Self { peer, workload, data, device, clients, done: 0 };
+        let remembered = Remembered::new(data.stored.len());
+        let mut crew = Self { peer, workload, data, device, clients, remembered, done: 0 };
         peer.wait_for(workload.wait);
         crew.pass(warm_up, false);
         peer.settle();
@@ -96,15 +99,8 @@ impl<'a> Crew<'a> {
         self.peer.settle();
 
         let each = |total: u64| total as f64 / pass.requests.max(1) as f64;
-        let quantile = |quantile: f64| timed.latency.value_at_quantile(quantile) as f64;
         Sample {
             per_second: pass.requests as f64 / pass.took.as_secs_f64(),
-            p50_ns: quantile(0.5),
-            p90_ns: quantile(0.9),
-            p95_ns: quantile(0.95),
-            p99_ns: quantile(0.99),
-            p999_ns: quantile(0.999),
-            max_ns: timed.latency.max() as f64,
             processor_ns: each(processor),
             allocations: each(pass.allocations),
             write_calls: each(io.write_calls),
@@ -114,11 +110,13 @@ impl<'a> Crew<'a> {
                 .zip(pass_syncs)
                 .filter(|(before, after)| after > before)
                 .map(|(before, after)| pass.requests as f64 / (after - before) as f64),
+            ..Sample::of_latencies(&timed.latency)
         }
     }
 
     fn pass(&mut self, duration: Duration, timed: bool) -> Pass {
         let (kind, data, threads) = (self.workload.kind, self.data, self.clients.len());
+        let remembered = &self.remembered;
         let (first, stop, barrier) = (self.done, AtomicBool::new(false), Barrier::new(threads + 1));
         let (stop, barrier) = (&stop, &barrier);
         let mut total = Pass::default();
@@ -131,7 +129,7 @@ impl<'a> Crew<'a> {
                 .enumerate()
                 .map(|(thread, client)| {
                     let step = move |client: &mut dyn Client, round: usize| {
-                        kind.step(client, data, first + round * threads + thread);
+                        kind.step(client, data, remembered, first + round * threads + thread);
                     };
                     scope.spawn(move || repeat(client.as_mut(), step, stop, barrier, timed))
                 })
@@ -152,6 +150,63 @@ impl<'a> Crew<'a> {
         self.done += rounds_max * threads;
         total.took = span.map_or(Duration::ZERO, |(start, end)| end - start);
         total
+    }
+}
+
+/// Stores the sessions from `first` to `end`, one by one, `Written`: half of them without a clock in the loop, half with it.
+///
+/// What is there is new, so each of these requests can be made once.
+pub fn load(peer: &dyn Peer, data: &Dataset, device: &Device, (first, end): (usize, usize)) -> Sample {
+    let half = first + (end - first) / 2;
+    let none = Remembered::new(0);
+    let mut client = peer.client();
+    peer.wait_for(Wait::Written);
+    let (io, on_device, allocations) = (Io::now(), device.written_bytes(), meter::allocations());
+    let (processor, start) = (meter::processor_ns(), Instant::now());
+    for number in first..half {
+        Kind::Load.step(client.as_mut(), data, &none, number);
+    }
+    let took = start.elapsed();
+    let processor = meter::processor_ns() - processor;
+    let (io, allocations) = (Io::now() - io, meter::allocations() - allocations);
+    peer.settle();
+    let on_device = device.written_bytes().saturating_sub(on_device);
+    let mut latency = latencies();
+    let mut before = Instant::now();
+    for number in half..end {
+        Kind::Load.step(client.as_mut(), data, &none, number);
+        let now = Instant::now();
+        latency.saturating_record((now - before).as_nanos() as u64);
+        before = now;
+    }
+    peer.settle();
+    let count = (half - first).max(1) as f64;
+    Sample {
+        per_second: count / took.as_secs_f64(),
+        processor_ns: processor as f64 / count,
+        allocations: allocations as f64 / count,
+        write_calls: io.write_calls as f64 / count,
+        written_bytes: io.written_bytes as f64 / count,
+        device_bytes: on_device as f64 / count,
+        per_sync: None,
+        ..Sample::of_latencies(&latency)
+    }
+}
+
+impl Sample {
+    /// The quantiles of these latencies, and nothing else.
+    #[must_use]
+    pub fn of_latencies(latency: &Histogram<u64>) -> Self {
+        let quantile = |quantile: f64| latency.value_at_quantile(quantile) as f64;
+        Self {
+            p50_ns: quantile(0.5),
+            p90_ns: quantile(0.9),
+            p95_ns: quantile(0.95),
+            p99_ns: quantile(0.99),
+            p999_ns: quantile(0.999),
+            max_ns: latency.max() as f64,
+            ..Self::default()
+        }
     }
 }
 
@@ -176,7 +231,9 @@ struct Done {
     latency: Histogram<u64>,
 }
 
-fn latencies() -> Histogram<u64> {
+/// Of up to a minute, in nanoseconds, to three digits.
+#[must_use]
+pub fn latencies() -> Histogram<u64> {
     Histogram::new_with_bounds(1, 60_000_000_000, 3).expect("the bounds are sound")
 }
 

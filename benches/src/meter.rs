@@ -109,6 +109,30 @@ pub fn anonymous_bytes_of(process: &str) -> u64 {
     field(&status.unwrap_or_default(), "RssAnon:") * 1024
 }
 
+/// Processor time that the threads of this name have used so far, in nanoseconds.
+#[must_use]
+pub fn thread_ns(name: &str) -> u64 {
+    let Ok(threads) = fs::read_dir("/proc/self/task") else { return 0 };
+    let of = |thread: &Path| {
+        let is_it = fs::read_to_string(thread.join("comm")).is_ok_and(|comm| comm.trim_end() == name);
+        let used = fs::read_to_string(thread.join("schedstat")).ok().filter(|_| is_it)?;
+        used.split_whitespace().next()?.parse::<u64>().ok()
+    };
+    threads.flatten().filter_map(|thread| of(&thread.path())).sum()
+}
+
+/// Bytes that the files under a directory occupy on the disk.
+#[must_use]
+pub fn disk_bytes(directory: &Path) -> u64 {
+    let Ok(entries) = fs::read_dir(directory) else { return 0 };
+    let of = |entry: fs::DirEntry| match entry.metadata() {
+        Ok(metadata) if metadata.is_dir() => disk_bytes(&entry.path()),
+        Ok(metadata) => metadata.blocks() * 512,
+        Err(_) => 0,
+    };
+    entries.flatten().map(of).sum()
+}
+
 fn field(text: &str, name: &str) -> u64 {
     text.lines()
         .find_map(|line| line.strip_prefix(name))
@@ -118,7 +142,10 @@ fn field(text: &str, name: &str) -> u64 {
 
 /// The block device under a directory.
 #[derive(Debug)]
-pub struct Device(PathBuf);
+pub struct Device {
+    directory: PathBuf,
+    counts: PathBuf,
+}
 
 impl Device {
     /// The device that `directory` is on.
@@ -126,14 +153,23 @@ impl Device {
     pub fn under(directory: &Path) -> Self {
         let number = fs::metadata(directory).map_or(0, |metadata| metadata.dev());
         let (major, minor) = ((number >> 8) & 0xfff, (number & 0xff) | ((number >> 12) & 0xfff00));
-        Self(PathBuf::from(format!("/sys/dev/block/{major}:{minor}/stat")))
+        let counts = PathBuf::from(format!("/sys/dev/block/{major}:{minor}/stat"));
+        Self { directory: directory.to_owned(), counts }
+    }
+
+    /// Brings everything that was written to the file system to the device.
+    pub fn settle(&self) {
+        if let Ok(directory) = fs::File::open(&self.directory) {
+            let _ = rustix::fs::syncfs(directory);
+        }
     }
 
     /// Bytes written to the device so far, by anyone; 0 when the system does not say.
     #[must_use]
     pub fn written_bytes(&self) -> u64 {
-        let sectors: Option<u64> =
-            fs::read_to_string(&self.0).ok().and_then(|text| text.split_whitespace().nth(6)?.parse().ok());
+        let sectors: Option<u64> = fs::read_to_string(&self.counts)
+            .ok()
+            .and_then(|text| text.split_whitespace().nth(6)?.parse().ok());
         sectors.unwrap_or(0) * 512
     }
 }

@@ -2,19 +2,19 @@
 
 use std::path::Path;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::limits::Limit;
 use crate::machine;
 use crate::measure::Sample;
-use crate::plan::{Against, Goal, Scale};
+use crate::plan::Scale;
 use crate::workload::Workload;
 
 /// The peer that the goals are about.
 pub const OURS: &str = "sessile";
 
 /// A run.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Outcome {
     /// When it began, UTC.
     pub began: String,
@@ -34,17 +34,21 @@ pub struct Outcome {
     pub peers: Vec<Taking>,
     /// What they did.
     pub rows: Vec<Row>,
-    /// What is not compared.
+    /// What the peers take of disk, memory and time to open.
+    pub sizes: Vec<Size>,
+    /// What is measured in cases of its own.
     pub measures: Vec<Measure>,
     /// The goals, and what was reached.
     pub judged: Vec<Judged>,
+    /// What could not be measured, and why.
+    pub failures: Vec<String>,
 }
 
 /// A peer that takes part.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Taking {
     /// Its name.
-    pub name: &'static str,
+    pub name: String,
     /// Its version and settings.
     pub settings: String,
     /// Whether it keeps nothing when the process ends.
@@ -52,14 +56,16 @@ pub struct Taking {
 }
 
 /// A workload and what each peer did in it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Row {
     /// The workload, by its label.
     pub label: String,
     /// By its name.
-    pub name: &'static str,
+    pub name: String,
     /// How many threads there were.
     pub threads: usize,
+    /// Whether it was over a million sessions.
+    pub million: bool,
     /// Whether it changes the store.
     pub writes: bool,
     /// The peers' figures.
@@ -67,10 +73,10 @@ pub struct Row {
 }
 
 /// What a peer did in a workload: the median of each figure over the repetitions.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Figure {
     /// The peer.
-    pub peer: &'static str,
+    pub peer: String,
     /// Whether its allocations were counted.
     pub counts_allocations: bool,
     /// The medians.
@@ -79,21 +85,53 @@ pub struct Figure {
     pub spread: f64,
 }
 
-/// A figure that is not compared, with the most that it should be.
-#[derive(Debug, Clone, Serialize)]
+/// What a peer takes with so many sessions.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Size {
+    /// The peer.
+    pub peer: String,
+    /// How many sessions.
+    pub sessions: u64,
+    /// Sessions that are stored a second in whatever way is fastest.
+    pub loaded_per_second: Option<f64>,
+    /// Bytes that its files occupy after that.
+    pub disk_bytes: Option<f64>,
+    /// Memory that holds no file, after it was opened and every session was read once.
+    pub memory_bytes: Option<f64>,
+    /// Opening after a clean close, until a session was read, in milliseconds.
+    pub open_closed_ms: Option<f64>,
+    /// The same after a kill.
+    pub open_killed_ms: Option<f64>,
+    /// Of the sessions that were written just before the kill, those that were not found after it.
+    pub missing: Option<f64>,
+}
+
+/// A figure from a case.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Measure {
+    /// The case.
+    pub case: String,
     /// What was measured.
     pub name: String,
     /// The figure.
     pub value: f64,
     /// What it is counted in.
-    pub unit: &'static str,
-    /// The most that it should be.
-    pub goal: Option<f64>,
+    pub unit: String,
+}
+
+/// How it stands with a goal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Verdict {
+    /// It was reached.
+    Reached,
+    /// It was not.
+    NotReached,
+    /// This run cannot say.
+    NotMeasured,
 }
 
 /// A goal, and what was reached.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Judged {
     /// What it is about.
     pub what: String,
@@ -102,7 +140,7 @@ pub struct Judged {
     /// What was measured.
     pub measured: String,
     /// Whether that is enough.
-    pub reached: bool,
+    pub verdict: Verdict,
 }
 
 impl Outcome {
@@ -119,58 +157,31 @@ impl Outcome {
             limits: Vec::new(),
             peers: Vec::new(),
             rows: Vec::new(),
+            sizes: Vec::new(),
             measures: Vec::new(),
             judged: Vec::new(),
+            failures: Vec::new(),
         }
     }
 
-    /// Compares what was measured with what was to be reached, as far as it was measured.
-    pub fn judge(&mut self, goals: &[Goal]) {
-        for goal in goals {
-            let Some(row) = self.rows.iter().find(|row| row.label == goal.workload) else { continue };
-            let Some((ratio, reached)) = self.ratio(row, goal) else { continue };
-            let (least, than) = match goal.against {
-                Against::Peer(peer) => ("at least", peer),
-                Against::Fastest => ("at least", "the fastest peer that keeps anything"),
-                Against::Own(other) => ("at least", other),
-                Against::Limit(limit) => ("at most the time of", limit),
-            };
-            self.judged.push(Judged {
-                what: goal.workload.to_owned(),
-                goal: format!("{least} {}x {than}", (goal.times * 100.0).round() / 100.0),
-                measured: format!("{ratio:.2}x"),
-                reached,
-            });
-        }
-        for measure in &self.measures {
-            if let Some(goal) = measure.goal {
-                self.judged.push(Judged {
-                    what: measure.name.clone(),
-                    goal: format!("at most {goal} {}", measure.unit),
-                    measured: format!("{:.1} {}", measure.value, measure.unit),
-                    reached: measure.value <= goal,
-                });
-            }
-        }
+    /// Whether it is of the same machine and the same numbers as `other`.
+    #[must_use]
+    pub fn is_about(&self, other: &Self) -> bool {
+        let numbers =
+            |outcome: &Self| (outcome.sessions, outcome.million, outcome.repetitions, outcome.judges);
+        self.machine == other.machine && numbers(self) == numbers(other)
     }
 
-    /// What was measured against what, if both were, and whether that is enough.
-    fn ratio(&self, row: &Row, goal: &Goal) -> Option<(f64, bool)> {
-        let ours = row.speed_of(OURS)?;
-        let than = match goal.against {
-            Against::Peer(peer) => self.best_speed(row, peer)?,
-            Against::Fastest => {
-                let keeping = self.peers.iter().filter(|peer| !peer.forgets && peer.name != OURS);
-                keeping.filter_map(|peer| self.best_speed(row, peer.name)).reduce(f64::max)?
-            }
-            Against::Own(other) => self.rows.iter().find(|row| row.label == other)?.speed_of(OURS)?,
-            Against::Limit(limit) => {
-                let limit = self.limits.iter().find(|known| known.name == limit)?;
-                let slower = 1e9 / ours / limit.ns;
-                return Some((slower, slower <= goal.times));
-            }
-        };
-        Some((ours / than, ours / than >= goal.times))
+    /// What was measured in this workload.
+    #[must_use]
+    pub fn row(&self, label: &str) -> Option<&Row> {
+        self.rows.iter().find(|row| row.label == label)
+    }
+
+    /// The figure of this name from this case.
+    #[must_use]
+    pub fn measure(&self, case: &str, name: &str) -> Option<&Measure> {
+        self.measures.iter().find(|measure| measure.case == case && measure.name == name)
     }
 
     /// A peer's speed in a workload, or in the same with fewer threads where it writes and that is faster: a store that
@@ -178,7 +189,8 @@ impl Outcome {
     #[must_use]
     pub fn best_speed(&self, row: &Row, peer: &str) -> Option<f64> {
         let fewer = self.rows.iter().filter(|other| {
-            other.name == row.name && row.writes && other.threads <= row.threads || other.label == row.label
+            let alike = other.name == row.name && other.million == row.million;
+            alike && row.writes && other.threads <= row.threads || other.label == row.label
         });
         fewer.filter_map(|row| row.speed_of(peer)).reduce(f64::max)
     }
@@ -188,8 +200,15 @@ impl Row {
     /// What these peers did in this workload.
     #[must_use]
     pub fn new(workload: Workload, figures: Vec<Figure>) -> Self {
-        let Workload { name, kind, threads, .. } = workload;
-        Self { label: workload.label(), name, threads, writes: kind.writes(), figures }
+        let Workload { name, kind, threads, million, .. } = workload;
+        Self {
+            label: workload.label(),
+            name: name.to_owned(),
+            threads,
+            million,
+            writes: kind.writes(),
+            figures,
+        }
     }
 
     /// What this peer did in it.
@@ -198,7 +217,9 @@ impl Row {
         self.figures.iter().find(|figure| figure.peer == peer)
     }
 
-    fn speed_of(&self, peer: &str) -> Option<f64> {
+    /// A peer's speed in it.
+    #[must_use]
+    pub fn speed_of(&self, peer: &str) -> Option<f64> {
         self.of(peer).map(|figure| figure.median.per_second)
     }
 }
@@ -206,12 +227,12 @@ impl Row {
 impl Figure {
     /// The medians of `samples`, of which there is at least one.
     #[must_use]
-    pub fn of(peer: &'static str, counts_allocations: bool, samples: &[Sample]) -> Self {
+    pub fn of(peer: &str, counts_allocations: bool, samples: &[Sample]) -> Self {
         let median_of = |get: fn(&Sample) -> f64| median(samples.iter().map(get).collect());
         let per_sync: Vec<f64> = samples.iter().filter_map(|sample| sample.per_sync).collect();
         let speeds = || samples.iter().map(|sample| sample.per_second);
         Self {
-            peer,
+            peer: peer.to_owned(),
             counts_allocations,
             median: Sample {
                 per_second: median_of(|sample| sample.per_second),
@@ -243,43 +264,19 @@ pub fn median(mut values: Vec<f64>) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::peer::Wait;
-    use crate::workload::Kind;
-
-    fn row(kind: Kind, threads: usize, ours: f64, theirs: f64) -> Row {
-        let figure = |peer, per_second| Figure {
-            peer,
-            counts_allocations: false,
-            median: Sample { per_second, ..Sample::default() },
-            spread: 1.0,
-        };
-        let workload = Workload { name: "w", kind, threads, wait: Wait::Written };
-        Row::new(workload, vec![figure(OURS, ours), figure("SQLite", theirs)])
-    }
-
-    fn judged(kind: Kind) -> Vec<Judged> {
-        let mut outcome = Outcome::new(&Scale::TRIAL, Path::new("/"));
-        outcome.rows = vec![row(kind, 1, 50.0, 10.0), row(kind, 8, 60.0, 6.0)];
-        outcome.judge(&[Goal { workload: "w, 8 threads", against: Against::Peer("SQLite"), times: 7.0 }]);
-        outcome.judged
-    }
-
-    #[test]
-    fn a_peer_whose_writers_queue_is_judged_by_its_one_writer() {
-        assert!(!judged(Kind::Set)[0].reached, "6x and not 10x");
-        assert!(judged(Kind::GetZipf)[0].reached, "10x");
-    }
-
-    #[test]
-    fn what_was_not_measured_is_not_judged() {
-        let mut outcome = Outcome::new(&Scale::TRIAL, Path::new("/"));
-        outcome.judge(&[Goal { workload: "w, 8 threads", against: Against::Peer("SQLite"), times: 7.0 }]);
-        assert!(outcome.judged.is_empty());
-    }
 
     #[test]
     fn the_median_is_the_value_in_the_middle() {
         assert_eq!(median(vec![3.0, 1.0, 2.0]), 2.0);
         assert!(median(vec![]).is_nan());
+    }
+
+    #[test]
+    fn a_run_can_be_continued_from_what_it_wrote_down() {
+        let mut outcome = Outcome::new(&Scale::TRIAL, Path::new("/"));
+        outcome.sizes.push(Size { missing: Some(3.0), ..Size::default() });
+        let json = serde_json::to_string(&outcome).unwrap();
+        let again: Outcome = serde_json::from_str(&json).unwrap();
+        assert_eq!(serde_json::to_string(&again).unwrap(), json);
     }
 }

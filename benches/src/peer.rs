@@ -4,8 +4,6 @@
 
 use std::time::Duration;
 
-use crate::meter;
-
 /// How long a session of the benchmark lives without being used.
 pub const IDLE: Duration = Duration::from_secs(14 * 24 * 3600);
 
@@ -53,9 +51,9 @@ pub trait Peer: Sync {
         false
     }
 
-    /// Bytes of memory that hold no file, of the process that keeps the sessions.
-    fn anonymous_bytes(&self) -> u64 {
-        meter::anonymous_bytes()
+    /// Bytes of memory that hold no file, where the store is a process of its own.
+    fn server_bytes(&self) -> Option<u64> {
+        None
     }
 
     /// Where the store is a process of its own, that dies without notice.
@@ -75,8 +73,18 @@ pub trait Client: Send {
     /// Copies a live session's data out, and says how many bytes that was.
     fn get(&mut self, id: &str) -> Option<usize>;
 
-    /// Creates or replaces a session that lives for [`IDLE`].
-    fn set(&mut self, id: &str, data: &[u8]);
+    /// Creates or replaces a session that lives for `idle`.
+    fn set_for(&mut self, id: &str, data: &[u8], idle: Duration);
+
+    /// The same for [`IDLE`].
+    fn set(&mut self, id: &str, data: &[u8]) {
+        self.set_for(id, data, IDLE);
+    }
+
+    /// Whether a touch that moves a deadline by little costs no write.
+    fn coalesces(&self) -> bool {
+        false
+    }
 
     /// Lets a session live for `idle` from now on, and says whether there was one.
     fn touch(&mut self, id: &str, idle: Duration) -> bool;

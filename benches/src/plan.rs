@@ -1,14 +1,14 @@
-//! What is measured, in which order, for how long, and what is to be reached in it.
+//! What is measured, in which order and for how long.
 
 use std::time::Duration;
 
-use crate::limits;
 use crate::measure::Window;
 use crate::peer::Wait;
 use crate::workload::{Kind, Workload};
 
-/// The workloads, in the order in which they run.
+/// The workloads, in the order in which they run: first those over the usual number of sessions, then those over a million.
 pub const WORKLOADS: &[Workload] = &[
+    workload("load, Written", Kind::Load, 1, Wait::Written),
     workload("get, Zipf 0.99", Kind::GetZipf, 1, Wait::Written),
     workload("get, Zipf 0.99", Kind::GetZipf, 2, Wait::Written),
     workload("get, Zipf 0.99", Kind::GetZipf, 8, Wait::Written),
@@ -19,75 +19,44 @@ pub const WORKLOADS: &[Workload] = &[
     workload("touch, always logged", Kind::TouchFurther, 1, Wait::Written),
     workload("set, Written", Kind::Set, 1, Wait::Written),
     workload("set, Written", Kind::Set, 8, Wait::Written),
+    workload("set, Written", Kind::Set, 32, Wait::Written),
+    workload("set, Written", Kind::Set, 64, Wait::Written),
     workload("set, Synced", Kind::Set, 1, Wait::Synced),
     workload("set, Synced", Kind::Set, 8, Wait::Synced),
     workload("set, Synced", Kind::Set, 32, Wait::Synced),
     workload("set, Synced", Kind::Set, 64, Wait::Synced),
     workload("web, Written", Kind::Web, 1, Wait::Written),
     workload("web, Written", Kind::Web, 8, Wait::Written),
+    workload("web, Synced", Kind::Web, 1, Wait::Synced),
     workload("web, Synced", Kind::Web, 8, Wait::Synced),
+    workload("web, coalesced by the application, Written", Kind::WebCoalesced, 8, Wait::Written),
+    workload("web, coalesced by the application, Synced", Kind::WebCoalesced, 8, Wait::Synced),
+    workload("as Redis publishes, Written", Kind::Published, 1, Wait::Written),
+    workload("as Redis publishes, Written", Kind::Published, 8, Wait::Written),
+    over_a_million("get, uniform", Kind::GetUniform, 1),
+    over_a_million("get, uniform", Kind::GetUniform, 2),
+    over_a_million("get, Zipf 0.99", Kind::GetZipf, 1),
+    over_a_million("get, Zipf 0.99", Kind::GetZipf, 2),
+    over_a_million("set, Written", Kind::Set, 1),
 ];
 
 const fn workload(name: &'static str, kind: Kind, threads: usize, wait: Wait) -> Workload {
-    Workload { name, kind, threads, wait }
+    Workload { name, kind, threads, wait, million: false }
 }
 
-/// What sessile's speed in a workload is measured against.
-#[derive(Debug, Clone, Copy)]
-pub enum Against {
-    /// A peer's: at least so many times as fast.
-    Peer(&'static str),
-    /// That of the fastest peer that keeps what it is given, queues included: at least so many times as fast.
-    Fastest,
-    /// Its own in another workload: at least so many times as fast.
-    Own(&'static str),
-    /// The bare machine: at most so many times as slow.
-    Limit(&'static str),
+const fn over_a_million(name: &'static str, kind: Kind, threads: usize) -> Workload {
+    Workload { name, kind, threads, wait: Wait::Written, million: true }
 }
 
-/// What is to be reached in a workload.
-#[derive(Debug, Clone, Copy)]
-pub struct Goal {
-    /// The workload, by its [`label`](Workload::label).
-    pub workload: &'static str,
-    /// What it is measured against.
-    pub against: Against,
-    /// How many times.
-    pub times: f64,
-}
-
-/// What is to be reached.
-pub const GOALS: &[Goal] = &[
-    goal("get, Zipf 0.99, 1 thread", Against::Peer("SQLite"), 8.0),
-    goal("get, Zipf 0.99, 1 thread", Against::Peer("LMDB"), 1.5),
-    goal("get, Zipf 0.99, 2 threads", Against::Own("get, Zipf 0.99, 1 thread"), 1.8),
-    goal("get, uniform, 2 threads", Against::Own("get, uniform, 1 thread"), 1.8),
-    goal("touch, 1 thread", Against::Peer("SQLite"), 100.0),
-    goal("touch, 1 thread", Against::Fastest, 10.0),
-    // A touch takes at most 1.5 times as long as a get.
-    goal("touch, 1 thread", Against::Own("get, uniform, 1 thread"), 1.0 / 1.5),
-    goal("set, Written, 1 thread", Against::Peer("SQLite"), 50.0),
-    goal("set, Written, 1 thread", Against::Fastest, 3.0),
-    goal("set, Written, 1 thread", Against::Limit(limits::PWRITE), 1.6),
-    goal("set, Synced, 1 thread", Against::Fastest, 1.0),
-    goal("set, Synced, 1 thread", Against::Limit(limits::SYNC), 1.15),
-    goal("set, Synced, 32 threads", Against::Peer("SQLite"), 8.0),
-    goal("set, Synced, 64 threads", Against::Peer("SQLite"), 20.0),
-    goal("set, Synced, 64 threads", Against::Fastest, 1.5),
-    goal("web, Synced, 8 threads", Against::Peer("SQLite"), 20.0),
-    goal("web, Synced, 8 threads", Against::Fastest, 5.0),
-];
-
-const fn goal(workload: &'static str, against: Against, times: f64) -> Goal {
-    Goal { workload, against, times }
-}
+/// In so many turns the sessions are stored that are stored one by one.
+pub const LOAD_SLICES: usize = 3;
 
 /// How much is measured.
 #[derive(Debug, Clone, Copy)]
 pub struct Scale {
     /// Sessions that are stored before anything is measured.
     pub sessions: usize,
-    /// Sessions where memory and opening are measured.
+    /// What a million is.
     pub million: u64,
     /// How often each peer has its turn in each workload.
     pub repetitions: usize,
@@ -150,22 +119,15 @@ impl Scale {
         let window = self.window(kind);
         self.warm_up + (window.throughput + window.latency) * self.repetitions as u32
     }
+
+    /// About how long it takes to store all sessions in a peer.
+    #[must_use]
+    pub fn loading(&self, million: bool) -> Duration {
+        let sessions = if million { self.million } else { self.sessions as u64 };
+        Duration::from_micros(sessions * 25)
+    }
 }
 
 const fn window(throughput_ms: u64, latency_ms: u64) -> Window {
     Window { throughput: Duration::from_millis(throughput_ms), latency: Duration::from_millis(latency_ms) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_goal_is_of_a_workload_that_runs() {
-        let runs = |label: &str| WORKLOADS.iter().any(|workload| workload.label() == label);
-        for goal in GOALS {
-            assert!(runs(goal.workload), "{goal:?}");
-            assert!(!matches!(goal.against, Against::Own(other) if !runs(other)), "{goal:?}");
-        }
-    }
 }

@@ -1,7 +1,7 @@
 //! The report: a run as Markdown, which is also readable as it is.
 
 use crate::measure::Sample;
-use crate::outcome::{Figure, OURS, Outcome, Row};
+use crate::outcome::{Figure, OURS, Outcome, Row, Size, Verdict};
 
 /// Columns of text, each as wide as its widest cell.
 #[derive(Debug, Clone, Default)]
@@ -60,8 +60,15 @@ pub fn head(outcome: &Outcome) -> String {
 pub fn body(outcome: &Outcome) -> String {
     let mut parts = Vec::new();
     if !outcome.judged.is_empty() {
-        let reached = outcome.judged.iter().filter(|judged| judged.reached).count();
-        parts.push(format!("## Goals: {reached} of {} reached\n\n{}", outcome.judged.len(), goals(outcome)));
+        let count = |verdict| outcome.judged.iter().filter(|judged| judged.verdict == verdict).count();
+        parts.push(format!(
+            "## Goals: {} of {} reached, {} not, {} not measured\n\n{}",
+            count(Verdict::Reached),
+            outcome.judged.len(),
+            count(Verdict::NotReached),
+            count(Verdict::NotMeasured),
+            goals(outcome)
+        ));
     } else if !outcome.judges {
         parts.push("Not what goals are about: none is judged.\n".to_owned());
     }
@@ -69,13 +76,23 @@ pub fn body(outcome: &Outcome) -> String {
         parts.push(format!("## The bare machine\n\n{}", limits(outcome)));
     }
     if !outcome.rows.is_empty() {
-        parts.push(format!("## Requests a second\n\n{}", speeds(outcome)));
+        let million = format!("a million is {} sessions", outcome.million);
+        parts.push(format!("## Requests a second ({million})\n\n{}", speeds(outcome)));
     }
     for row in &outcome.rows {
         parts.push(format!("### {}\n\n{}", row.label, details(row)));
     }
-    if !outcome.measures.is_empty() {
-        parts.push(format!("## {OURS} with {} sessions\n\n{}", outcome.million, measures(outcome)));
+    if !outcome.sizes.is_empty() {
+        parts.push(format!("## Size, memory, opening\n\n{}", sizes(outcome)));
+    }
+    let mut cases: Vec<&str> = outcome.measures.iter().map(|measure| measure.case.as_str()).collect();
+    cases.dedup();
+    for case in cases {
+        parts.push(format!("## {OURS}: {case}\n\n{}", measures(outcome, case)));
+    }
+    if !outcome.failures.is_empty() {
+        let failures = outcome.failures.iter().map(|failure| format!("- {failure}\n"));
+        parts.push(format!("## What could not be measured\n\n{}", failures.collect::<String>()));
     }
     if !outcome.peers.is_empty() {
         parts.push(format!("## Settings\n\n{}", settings(outcome)));
@@ -86,7 +103,11 @@ pub fn body(outcome: &Outcome) -> String {
 fn goals(outcome: &Outcome) -> String {
     let mut table = Table::new(&["what", "goal", "measured", "reached"]);
     for judged in &outcome.judged {
-        let reached = if judged.reached { "yes" } else { "NO" };
+        let reached = match judged.verdict {
+            Verdict::Reached => "reached",
+            Verdict::NotReached => "NOT reached",
+            Verdict::NotMeasured => "not measured",
+        };
         table.line(vec![
             judged.what.clone(),
             judged.goal.clone(),
@@ -99,7 +120,7 @@ fn goals(outcome: &Outcome) -> String {
 
 /// A line for each workload, a column for each peer: its speed, and how many times as fast the first one is.
 fn speeds(outcome: &Outcome) -> String {
-    let names = outcome.peers.iter().map(|peer| peer.name.to_owned());
+    let names = outcome.peers.iter().map(|peer| peer.name.clone());
     let mut table = Table::new(&std::iter::once("workload".to_owned()).chain(names).collect::<Vec<_>>());
     for row in &outcome.rows {
         let ours = row.of(OURS).map(|figure| figure.median.per_second);
@@ -112,7 +133,7 @@ fn speeds(outcome: &Outcome) -> String {
                 None => quantity(theirs),
             }
         };
-        let cells = outcome.peers.iter().map(|peer| cell(peer.name));
+        let cells = outcome.peers.iter().map(|peer| cell(&peer.name));
         table.line(std::iter::once(row.label.clone()).chain(cells).collect());
     }
     table.to_markdown()
@@ -130,7 +151,7 @@ fn details(row: &Row) -> String {
     for Figure { peer, counts_allocations, median, spread } in &row.figures {
         let Sample { p50_ns, p90_ns, p95_ns, p99_ns, p999_ns, max_ns, processor_ns, .. } = *median;
         let times = [p50_ns, p90_ns, p95_ns, p99_ns, p999_ns, max_ns, processor_ns].map(microseconds);
-        let mut line = vec![(*peer).to_owned(), quantity(median.per_second)];
+        let mut line = vec![peer.clone(), quantity(median.per_second)];
         line.extend(times);
         line.push(if *counts_allocations { format!("{:.2}", median.allocations) } else { "?".to_owned() });
         if row.writes {
@@ -147,20 +168,47 @@ fn details(row: &Row) -> String {
 fn limits(outcome: &Outcome) -> String {
     let mut table = Table::new(&["what", "us"]);
     for limit in &outcome.limits {
-        table.line(vec![limit.name.to_owned(), format!("{:.3}", limit.ns / 1e3)]);
+        table.line(vec![limit.name.clone(), format!("{:.3}", limit.ns / 1e3)]);
     }
     table.to_markdown()
 }
 
-fn measures(outcome: &Outcome) -> String {
-    let mut table = Table::new(&["measured", "figure", "unit"]);
-    for measure in &outcome.measures {
-        let digits = if measure.value < 10.0 { 2 } else { 1 };
+fn sizes(outcome: &Outcome) -> String {
+    let mut table = Table::new(&[
+        "peer",
+        "sessions",
+        "stored in bulk /s",
+        "B on disk each",
+        "B of memory each",
+        "open, closed ms",
+        "open, killed ms",
+        "missing",
+    ]);
+    for size in &outcome.sizes {
+        let Size { loaded_per_second, disk_bytes, memory_bytes, open_closed_ms, open_killed_ms, .. } = *size;
+        let said = |value: Option<f64>, text: fn(f64) -> String| value.map(text).unwrap_or_default();
+        let each = |bytes: Option<f64>| {
+            said(bytes.map(|bytes| bytes / size.sessions as f64), |each| format!("{each:.0}"))
+        };
         table.line(vec![
-            measure.name.clone(),
-            format!("{:.digits$}", measure.value),
-            measure.unit.to_owned(),
+            size.peer.clone(),
+            quantity(size.sessions as f64),
+            said(loaded_per_second, quantity),
+            each(disk_bytes),
+            each(memory_bytes),
+            said(open_closed_ms, |ms| format!("{ms:.1}")),
+            said(open_killed_ms, |ms| format!("{ms:.1}")),
+            said(size.missing, |missing| format!("{missing:.0}")),
         ]);
+    }
+    table.to_markdown()
+}
+
+fn measures(outcome: &Outcome, case: &str) -> String {
+    let mut table = Table::new(&["measured", "figure", "unit"]);
+    for measure in outcome.measures.iter().filter(|measure| measure.case == case) {
+        let digits = if measure.value < 10.0 { 2 } else { 1 };
+        table.line(vec![measure.name.clone(), format!("{:.digits$}", measure.value), measure.unit.clone()]);
     }
     table.to_markdown()
 }
@@ -169,7 +217,9 @@ fn settings(outcome: &Outcome) -> String {
     outcome.peers.iter().map(|peer| format!("- **{}**: {}\n", peer.name, peer.settings)).collect()
 }
 
-fn ratio(ratio: f64) -> String {
+/// How many times.
+#[must_use]
+pub fn ratio(ratio: f64) -> String {
     if ratio >= 10.0 { format!("{ratio:.0}") } else { format!("{ratio:.1}") }
 }
 

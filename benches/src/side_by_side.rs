@@ -1,75 +1,151 @@
 //! The side-by-side: the same sessions and the same requests for every peer, the repetitions interleaved.
 
 use std::path::Path;
-use std::time::Duration;
-
-use indicatif::{ProgressBar, ProgressStyle};
+use std::time::{Duration, Instant};
 
 use crate::data::Dataset;
-use crate::measure::{Crew, Sample};
-use crate::meter::Device;
-use crate::outcome::{Figure, Outcome, Row, Taking};
+use crate::measure::{self, Crew, Sample};
+use crate::meter::{self, Device};
+use crate::outcome::{Figure, Row, Taking};
 use crate::peer::Peer;
 use crate::peers;
-use crate::plan::Scale;
-use crate::workload::Workload;
+use crate::plan::{LOAD_SLICES, Scale};
+use crate::run::Run;
+use crate::workload::{Kind, Workload};
 
-/// Measures these workloads on the peers of these names, or all, and puts what came of it into `outcome`.
-pub fn run(scale: &Scale, workloads: &[Workload], names: &[String], directory: &Path, outcome: &mut Outcome) {
-    let data = Dataset::new(scale.sessions);
+/// A peer that is open, by the name that it is chosen by.
+struct Side {
+    chosen_by: &'static str,
+    peer: Box<dyn Peer>,
+}
+
+/// Measures these workloads over a million sessions or the usual number; `directory` then holds the stores, closed.
+pub fn run(run: &mut Run, workloads: &[Workload], million: bool, directory: &Path) {
+    let sessions = if million { run.scale.million as usize } else { run.scale.sessions };
+    let wants_queues = workloads.iter().any(has_use_for_queues);
+    let data = Dataset::new(sessions);
+    std::fs::create_dir_all(directory).expect("the directory can be made");
     let device = Device::under(directory);
-    let peers: Vec<_> = peers::chosen(names).filter_map(|name| peers::open(name, directory)).collect();
-    let bar = progress(scale, workloads, peers.len());
-    for peer in &peers {
-        bar.set_message(format!("{}: loading", peer.name()));
-        let mut sessions = data.stored.iter().enumerate().map(|(at, id)| (id.as_str(), data.payload(at)));
-        peer.load(&mut sessions);
-        peer.settle();
-        let (name, settings, forgets) = (peer.name(), peer.settings(), peer.forgets());
-        outcome.peers.push(Taking { name, settings, forgets });
-    }
-    for &workload in workloads {
-        let figures = compare(scale, &peers, workload, &data, &device, &bar);
-        outcome.rows.push(Row::new(workload, figures));
-    }
-    bar.finish_and_clear();
-}
-
-/// Counts milliseconds of measuring: what it says is left is about what is left.
-fn progress(scale: &Scale, workloads: &[Workload], peers: usize) -> ProgressBar {
-    let total: Duration = workloads.iter().map(|workload| scale.turn(workload.kind) * peers as u32).sum();
-    let style = ProgressStyle::with_template("{bar:30} {percent:>3} %, {eta} left: {msg}")
-        .unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::new(total.as_millis() as u64).with_style(style)
-}
-
-fn compare(
-    scale: &Scale,
-    peers: &[Box<dyn Peer>],
-    workload: Workload,
-    data: &Dataset,
-    device: &Device,
-    bar: &ProgressBar,
-) -> Vec<Figure> {
-    let window = scale.window(workload.kind);
-    let say = |peer: &dyn Peer| bar.set_message(format!("{}: {}", workload.label(), peer.name()));
-    let mut crews: Vec<Crew<'_>> = Vec::with_capacity(peers.len());
-    for peer in peers {
-        say(peer.as_ref());
-        crews.push(Crew::new(peer.as_ref(), workload, data, device, scale.warm_up));
-        bar.inc(scale.warm_up.as_millis() as u64);
-    }
-    let mut samples: Vec<Vec<Sample>> = vec![Vec::new(); peers.len()];
-    for _ in 0..scale.repetitions {
-        for ((peer, crew), samples) in peers.iter().zip(&mut crews).zip(&mut samples) {
-            say(peer.as_ref());
-            samples.push(crew.repetition(window));
-            bar.inc((window.throughput + window.latency).as_millis() as u64);
+    let sides: Vec<Side> = peers::chosen(&run.peers)
+        .map(|known| known.chosen_by)
+        .filter_map(|chosen_by| Some(Side { chosen_by, peer: peers::open(chosen_by, directory)? }))
+        .filter(|side| wants_queues || !side.peer.queues())
+        .collect();
+    for side in &sides {
+        let (name, settings, forgets) =
+            (side.peer.name().to_owned(), side.peer.settings(), side.peer.forgets());
+        if !run.outcome.peers.iter().any(|known| known.name == name) {
+            run.outcome.peers.push(Taking { name, settings, forgets });
         }
     }
-    peers
-        .iter()
-        .zip(&samples)
-        .map(|(peer, samples)| Figure::of(peer.name(), peer.counts_allocations(), samples))
-        .collect()
+    let loading = workloads.iter().find(|workload| workload.kind == Kind::Load);
+    load(run, &sides, loading, &data, &device, directory);
+    let mut is_published = false;
+    for &workload in workloads.iter().filter(|workload| workload.kind != Kind::Load) {
+        if workload.kind == Kind::Published && !std::mem::replace(&mut is_published, true) {
+            publish(run, &sides, &data);
+        }
+        let takes_part = |side: &&Side| !side.peer.queues() || has_use_for_queues(&workload);
+        let sides: Vec<&Side> = sides.iter().filter(takes_part).collect();
+        run.begin(&workload.label());
+        let figures = compare(run, &sides, workload, &data, &device);
+        run.add_row(Row::new(workload, figures));
+    }
+    run.say("closing".to_owned());
+}
+
+/// A queue brings together writers that are many.
+fn has_use_for_queues(workload: &Workload) -> bool {
+    workload.kind.writes() && workload.threads > 1
+}
+
+/// About how long it takes.
+#[must_use]
+pub fn takes(scale: &Scale, workloads: &[Workload], peers: usize, queues: usize) -> Duration {
+    let loading =
+        |count: usize| count as u32 * scale.loading(workloads.iter().any(|workload| workload.million));
+    let of = |workload: &Workload| {
+        let sides = if has_use_for_queues(workload) { peers } else { peers - queues };
+        scale.turn(workload.kind) * sides as u32
+    };
+    loading(peers) + workloads.iter().map(of).sum::<Duration>()
+}
+
+/// Stores the sessions: half of them one by one in turns where that is to be measured, the rest in whatever way is fastest.
+fn load(
+    run: &mut Run,
+    sides: &[Side],
+    measured: Option<&Workload>,
+    data: &Dataset,
+    device: &Device,
+    directory: &Path,
+) {
+    let sessions = data.stored.len();
+    let one_by_one = if measured.is_some() { sessions / 2 } else { 0 };
+    if let Some(workload) = measured {
+        run.begin(&workload.label());
+        let mut samples: Vec<Vec<Sample>> = vec![Vec::new(); sides.len()];
+        let part = one_by_one / LOAD_SLICES;
+        for slice in 0..LOAD_SLICES {
+            for (side, samples) in sides.iter().zip(&mut samples) {
+                run.say(format!("{}: {}", workload.label(), side.peer.name()));
+                let end = if slice + 1 == LOAD_SLICES { one_by_one } else { (slice + 1) * part };
+                samples.push(measure::load(side.peer.as_ref(), data, device, (slice * part, end)));
+            }
+        }
+        let of = |(side, samples): (&Side, &Vec<Sample>)| {
+            Figure::of(side.peer.name(), side.peer.counts_allocations(), samples)
+        };
+        run.add_row(Row::new(*workload, sides.iter().zip(&samples).map(of).collect()));
+    }
+    run.begin("loading");
+    for side in sides {
+        let peer = side.peer.as_ref();
+        run.say(format!("loading: {}", peer.name()));
+        let rest = data.stored.iter().enumerate().skip(one_by_one);
+        let began = Instant::now();
+        peer.load(&mut rest.map(|(at, id)| (id.as_str(), data.payload(at))));
+        let took = began.elapsed();
+        peer.settle();
+        let disk_bytes = (!peer.forgets()).then(|| meter::disk_bytes(&directory.join(side.chosen_by)) as f64);
+        let size = run.size(peer.name(), sessions as u64);
+        size.loaded_per_second = Some((sessions - one_by_one) as f64 / took.as_secs_f64());
+        size.disk_bytes = disk_bytes;
+        run.advance(run.scale.loading(sessions as u64 == run.scale.million));
+    }
+    run.keep();
+}
+
+/// Gives all sessions the lengths that Redis publishes.
+fn publish(run: &Run, sides: &[Side], data: &Dataset) {
+    for side in sides {
+        run.say(format!("storing sessions of 400 to 600 bytes: {}", side.peer.name()));
+        let sessions = data.stored.iter().enumerate();
+        side.peer.load(&mut sessions.map(|(at, id)| (id.as_str(), data.published_payload(at))));
+        side.peer.settle();
+    }
+}
+
+fn compare(run: &Run, sides: &[&Side], workload: Workload, data: &Dataset, device: &Device) -> Vec<Figure> {
+    let scale = &run.scale;
+    let window = scale.window(workload.kind);
+    let say = |side: &Side| run.say(format!("{}: {}", workload.label(), side.peer.name()));
+    let mut crews: Vec<Crew<'_>> = Vec::with_capacity(sides.len());
+    for side in sides {
+        say(side);
+        crews.push(Crew::new(side.peer.as_ref(), workload, data, device, scale.warm_up));
+        run.advance(scale.warm_up);
+    }
+    let mut samples: Vec<Vec<Sample>> = vec![Vec::new(); sides.len()];
+    for _ in 0..scale.repetitions {
+        for ((side, crew), samples) in sides.iter().zip(&mut crews).zip(&mut samples) {
+            say(side);
+            samples.push(crew.repetition(window));
+            run.advance(window.throughput + window.latency);
+        }
+    }
+    let of = |(side, samples): (&&Side, &Vec<Sample>)| {
+        Figure::of(side.peer.name(), side.peer.counts_allocations(), samples)
+    };
+    sides.iter().zip(&samples).map(of).collect()
 }

@@ -4,8 +4,8 @@ mod store;
 
 use sessile_bench::command::{self, Length};
 use sessile_bench::meter::CountingAllocator;
-use sessile_bench::peers;
 use sessile_bench::peers::keeps::Kept;
+use sessile_bench::peers::{self, Known};
 
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;

@@ -9,7 +9,6 @@ use rocksdb::compaction_filter::Decision;
 use rocksdb::{
     BlockBasedOptions, Cache, DB, DBCompressionType, DataBlockIndexType, Options, WriteBatch, WriteOptions,
 };
-use sessile_bench::meter;
 use sessile_bench::peer::Wait;
 use sessile_bench::peers::keeps::{Change, Keeps, What, alive, now_ms, value};
 
@@ -72,10 +71,6 @@ impl Keeps for RocksDb {
 
     fn settle(&self) {
         self.database.flush_wal(true).expect("RocksDB syncs");
-    }
-
-    fn anonymous_bytes(&self) -> u64 {
-        meter::anonymous_bytes()
     }
 
     fn access(&self) {}

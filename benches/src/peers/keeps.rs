@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::group::Group;
-use crate::meter;
 use crate::peer::{Client, IDLE, Peer, Wait};
 
 /// How many sessions are loaded in one commit.
@@ -75,9 +74,9 @@ pub trait Keeps: Send + Sync {
     /// See [`Peer::settle`].
     fn settle(&self);
 
-    /// See [`Peer::anonymous_bytes`].
-    fn anonymous_bytes(&self) -> u64 {
-        meter::anonymous_bytes()
+    /// See [`Peer::server_bytes`].
+    fn server_bytes(&self) -> Option<u64> {
+        None
     }
 
     /// See [`Peer::kill`].
@@ -168,8 +167,8 @@ impl<K: Keeps> Peer for Kept<K> {
         self.group.is_some()
     }
 
-    fn anonymous_bytes(&self) -> u64 {
-        self.store.anonymous_bytes()
+    fn server_bytes(&self) -> Option<u64> {
+        self.store.server_bytes()
     }
 
     fn kill(&self) {
@@ -204,8 +203,8 @@ impl<K: Keeps> Client for KeptClient<'_, K> {
         found.then(|| black_box(&self.copy).len())
     }
 
-    fn set(&mut self, id: &str, data: &[u8]) {
-        self.change(id, What::Set { data: Cow::Borrowed(data), expires_ms: now_ms() + ms(IDLE) });
+    fn set_for(&mut self, id: &str, data: &[u8], idle: Duration) {
+        self.change(id, What::Set { data: Cow::Borrowed(data), expires_ms: now_ms() + ms(idle) });
     }
 
     fn touch(&mut self, id: &str, idle: Duration) -> bool {
@@ -226,7 +225,12 @@ static AHEAD_MS: AtomicU64 = AtomicU64::new(0);
 
 /// By the wall clock, in milliseconds since 1970, or so much later as [`pass`] has let pass.
 pub fn now_ms() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, ms) + AHEAD_MS.load(Ordering::Relaxed)
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, ms) + passed_ms()
+}
+
+/// How much [`pass`] has let pass, in milliseconds.
+pub fn passed_ms() -> u64 {
+    AHEAD_MS.load(Ordering::Relaxed)
 }
 
 /// Lets time pass for every store that goes by [`now_ms`].

@@ -17,7 +17,7 @@ use std::sync::OnceLock;
 
 use crate::peer::Peer;
 
-pub use self::sessile::options;
+pub use self::sessile::{Sessile, options};
 
 use self::redis::Redis;
 use connect_sqlite3::ConnectSqlite3;
@@ -26,28 +26,44 @@ use keeps::{Keeps, Kept};
 use lmdb::Lmdb;
 use memory::{Dash, Forgetful, Sharded};
 use redb::Redb;
-use sessile::Sessile;
 use sqlite::Sqlite;
 
 /// Opens a store in a directory, which may hold one already; `None` where the machine lacks what it needs.
 pub type Open = fn(&Path) -> Option<Box<dyn Peer>>;
 
-/// Every peer by its name on the command line, the one that goals are about first.
-const PEERS: &[(&str, Open)] = &[
-    ("sessile", |directory| Some(Box::new(Sessile::open(directory)))),
-    ("sqlite", |directory| alone("SQLite", Sqlite::open(directory))),
-    ("sqlite-group", |directory| grouped("SQLite, grouped", Sqlite::open(directory))),
-    ("connect-sqlite3", |directory| alone("connect-sqlite3", ConnectSqlite3::open(directory))),
-    ("redb", |directory| alone("redb", Redb::open(directory))),
-    ("redb-group", |directory| grouped("redb, grouped", Redb::open(directory))),
-    ("fjall", |directory| alone("fjall", Fjall::open(directory))),
-    ("fjall-group", |directory| grouped("fjall, grouped", Fjall::open(directory))),
-    ("lmdb", |directory| alone("LMDB", Lmdb::open(directory))),
-    ("lmdb-group", |directory| grouped("LMDB, grouped", Lmdb::open(directory))),
-    ("redis", |directory| alone("Redis", Redis::start(directory)?)),
-    ("hashmap", |_| alone("HashMap", Forgetful(Sharded::new()))),
-    ("dashmap", |_| alone("dashmap", Forgetful(Dash::new()))),
+/// A store that can take part.
+#[derive(Debug, Clone, Copy)]
+pub struct Known {
+    /// What it is chosen by on the command line.
+    pub chosen_by: &'static str,
+    /// What it is called in the tables.
+    pub called: &'static str,
+    /// See [`Open`].
+    pub open: Open,
+}
+
+/// Every peer, the one that goals are about first.
+const PEERS: &[Known] = &[
+    known("sessile", "sessile", |directory| Some(Box::new(Sessile::open(directory)))),
+    known("sqlite", "SQLite", |directory| alone("SQLite", Sqlite::open(directory))),
+    known("sqlite-group", "SQLite, grouped", |directory| grouped("SQLite, grouped", Sqlite::open(directory))),
+    known("connect-sqlite3", "connect-sqlite3", |directory| {
+        alone("connect-sqlite3", ConnectSqlite3::open(directory))
+    }),
+    known("redb", "redb", |directory| alone("redb", Redb::open(directory))),
+    known("redb-group", "redb, grouped", |directory| grouped("redb, grouped", Redb::open(directory))),
+    known("fjall", "fjall", |directory| alone("fjall", Fjall::open(directory))),
+    known("fjall-group", "fjall, grouped", |directory| grouped("fjall, grouped", Fjall::open(directory))),
+    known("lmdb", "LMDB", |directory| alone("LMDB", Lmdb::open(directory))),
+    known("lmdb-group", "LMDB, grouped", |directory| grouped("LMDB, grouped", Lmdb::open(directory))),
+    known("redis", "Redis", |directory| alone("Redis", Redis::start(directory)?)),
+    known("hashmap", "HashMap", |_| alone("HashMap", Forgetful(Sharded::new()))),
+    known("dashmap", "dashmap", |_| alone("dashmap", Forgetful(Dash::new()))),
 ];
+
+const fn known(chosen_by: &'static str, called: &'static str, open: Open) -> Known {
+    Known { chosen_by, called, open }
+}
 
 fn alone<K: Keeps + 'static>(name: &'static str, store: K) -> Option<Box<dyn Peer>> {
     Some(Box::new(Kept::alone(name, store)))
@@ -57,20 +73,20 @@ fn grouped<K: Keeps + 'static>(name: &'static str, store: K) -> Option<Box<dyn P
     Some(Box::new(Kept::grouped(name, store)))
 }
 
-static FURTHER: OnceLock<(&str, Open)> = OnceLock::new();
+static FURTHER: OnceLock<Known> = OnceLock::new();
 
 /// A peer from another package takes part too; the first one that asks.
-pub fn add(name: &'static str, open: Open) {
-    FURTHER.get_or_init(|| (name, open));
+pub fn add(peer: Known) {
+    FURTHER.get_or_init(|| peer);
 }
 
-fn known() -> impl Iterator<Item = &'static (&'static str, Open)> {
+fn all() -> impl Iterator<Item = &'static Known> {
     PEERS.iter().chain(FURTHER.get())
 }
 
 /// What peers are called on the command line.
 pub fn names() -> impl Iterator<Item = &'static str> {
-    known().map(|(name, _)| *name)
+    all().map(|known| known.chosen_by)
 }
 
 /// Whether there is a peer of this name.
@@ -79,11 +95,11 @@ pub fn is_known(name: &str) -> bool {
     names().any(|known| known == name)
 }
 
-/// The names among `wanted`, or all if there are none. The first of all always takes part.
-pub fn chosen(wanted: &[String]) -> impl Iterator<Item = &'static str> {
+/// Those of these names, or all if there are none. The first of all always takes part.
+pub fn chosen(wanted: &[String]) -> impl Iterator<Item = &'static Known> {
     let takes_part =
         |at: usize, name: &str| at == 0 || wanted.is_empty() || wanted.iter().any(|word| word == name);
-    names().enumerate().filter(move |(at, name)| takes_part(*at, name)).map(|(_, name)| name)
+    all().enumerate().filter(move |(at, known)| takes_part(*at, known.chosen_by)).map(|(_, known)| known)
 }
 
 /// Opens the peer of this name in a directory of its own under `directory`, which may hold its store already.
@@ -91,5 +107,5 @@ pub fn chosen(wanted: &[String]) -> impl Iterator<Item = &'static str> {
 pub fn open(name: &str, directory: &Path) -> Option<Box<dyn Peer>> {
     let directory = directory.join(name);
     std::fs::create_dir_all(&directory).expect("the directory can be made");
-    known().find(|(known, _)| *known == name).and_then(|(_, open)| open(&directory))
+    all().find(|known| known.chosen_by == name).and_then(|known| (known.open)(&directory))
 }

@@ -105,8 +105,8 @@ impl Keeps for Redis {
 
     fn settle(&self) {}
 
-    fn anonymous_bytes(&self) -> u64 {
-        meter::anonymous_bytes_of(&self.server.lock().id().to_string())
+    fn server_bytes(&self) -> Option<u64> {
+        Some(meter::anonymous_bytes_of(&self.server.lock().id().to_string()))
     }
 
     fn kill(&self) {

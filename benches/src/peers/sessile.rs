@@ -22,8 +22,18 @@ pub fn options() -> Options {
 impl Sessile {
     /// Opens a store in `directory`.
     pub fn open(directory: &Path) -> Self {
-        let store = options().open(directory).expect("sessile opens");
+        Self::with(options(), directory)
+    }
+
+    /// Opens a store in `directory` with these options.
+    pub fn with(options: Options, directory: &Path) -> Self {
+        let store = options.open(directory).expect("sessile opens");
         Self { store, synced: AtomicBool::new(false) }
+    }
+
+    /// The store itself.
+    pub fn store(&self) -> &Store {
+        &self.store
     }
 }
 
@@ -73,10 +83,16 @@ impl Client for SessileClient<'_> {
         Some(black_box(session.into_data()).len())
     }
 
-    fn set(&mut self, id: &str, data: &[u8]) {
+    fn set_for(&mut self, id: &str, data: &[u8], idle: Duration) {
         let synced = self.0.synced.load(Ordering::Relaxed);
         let durability = if synced { Durability::Synced } else { Durability::Written };
-        self.0.store.set(id, Write::new(data).durability(durability)).expect("sessile sets");
+        let write = Write::new(data).durability(durability);
+        let write = if idle == IDLE { write } else { write.idle(idle) };
+        self.0.store.set(id, write).expect("sessile sets");
+    }
+
+    fn coalesces(&self) -> bool {
+        true
     }
 
     fn touch(&mut self, id: &str, idle: Duration) -> bool {

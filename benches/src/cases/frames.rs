@@ -1,0 +1,91 @@
+//! Bytes around a payload: of a frame in the log, and of its hint in the footer of a sealed segment.
+
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use sessile::{Durability, Store, Write};
+
+use super::child::{self, given, number, say};
+use super::{Failed, Measures};
+use crate::data::{Id, payloads};
+use crate::outcome::Measure;
+use crate::peers;
+use crate::run::Run;
+
+/// What it is chosen by.
+pub const CASE: &str = "frames";
+/// Of a session that was created.
+pub const CREATED: &str = "frame over the payload, created";
+/// Of one that was updated.
+pub const UPDATED: &str = "frame over the payload, updated";
+/// In the footer.
+pub const FOOTER: &str = "footer";
+const MAGIC: &[u8] = b"SESHINT1";
+const SEAL_MAX: Duration = Duration::from_secs(10);
+
+/// The case.
+///
+/// # Errors
+/// The child failed.
+pub fn run(run: &mut Run, directory: &Path) -> Result<Vec<Measure>, Failed> {
+    let report = child::run("frames", directory, &[&(run.scale.million / 50).max(5_000).to_string()])?;
+    let mut measures = Measures::of(CASE);
+    for name in [CREATED, UPDATED, FOOTER] {
+        measures.take(&report, name, "B a record")?;
+    }
+    Ok(measures.measures)
+}
+
+/// Creates, updates, and looks at what that has made.
+pub fn child(arguments: &[String]) {
+    let (directory, sessions) = (Path::new(given(arguments, 0)), number(arguments, 1));
+    let payloads = payloads();
+    let store = peers::options().segment_bytes(1 << 20).open(directory).expect("sessile opens");
+    let mut payload_bytes = 0;
+    let write = |number: u64, payload_bytes: &mut usize| {
+        let payload = &payloads[number as usize % payloads.len()];
+        *payload_bytes += payload.len();
+        let write = Write::new(payload.as_slice()).durability(Durability::Written);
+        store.set(Id::of(number).as_str(), write).expect("sessile sets");
+    };
+    (0..sessions).for_each(|number| write(number, &mut payload_bytes));
+    let over = |payload_bytes: usize| {
+        (store.stats().live_bytes as f64 - payload_bytes as f64) / store.stats().sessions as f64
+    };
+    say(CREATED, over(payload_bytes));
+    if let Some(each) = footer_bytes(&store, directory) {
+        say(FOOTER, each);
+    }
+    payload_bytes = 0;
+    (0..sessions).for_each(|number| write(number, &mut payload_bytes));
+    say(UPDATED, over(payload_bytes));
+    store.close().expect("sessile closes");
+}
+
+/// Bytes of footer a record, over all segments that are sealed; waits until one is.
+fn footer_bytes(store: &Store, directory: &Path) -> Option<f64> {
+    let began = Instant::now();
+    while began.elapsed() < SEAL_MAX {
+        store.maintain(Duration::from_secs(1)).expect("sessile keeps itself");
+        let segments = fs::read_dir(directory).ok()?.flatten().map(|entry| entry.path());
+        let sealed: Vec<(usize, usize)> = segments
+            .filter(|path| path.extension().is_some_and(|extension| extension == "seg"))
+            .filter_map(|path| footer(&fs::read(path).ok()?))
+            .collect();
+        let (bytes, records) = sealed.iter().fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+        if records > 0 {
+            return Some(bytes as f64 / records as f64);
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    None
+}
+
+/// Bytes of the footer and records in it, as `src/log/hint.rs` draws it; nothing but zeros may follow.
+fn footer(segment: &[u8]) -> Option<(usize, usize)> {
+    let at = segment.windows(MAGIC.len()).rposition(|window| window == MAGIC)?;
+    let records = u32::from_le_bytes(segment.get(at + 8..at + 12)?.try_into().ok()?) as usize;
+    let end = segment.iter().rposition(|byte| *byte != 0)? + 1;
+    Some((end - at, records))
+}
