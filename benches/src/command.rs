@@ -159,7 +159,7 @@ impl Plan {
 
     /// About how long it takes.
     fn takes(&self, scale: &Scale, peers: &[String]) -> Duration {
-        let queues = peers::chosen(peers).filter(|known| known.chosen_by.ends_with("-group")).count();
+        let queues = peers::chosen(peers).filter(|known| known.is_queue()).count();
         let all = peers::chosen(peers).count();
         let mut total: Duration = self.cases.iter().map(|case| case.takes(scale.million)).sum();
         if !self.usual.is_empty() {

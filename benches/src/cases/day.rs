@@ -27,6 +27,7 @@ const ON_DEVICE: &str = "bytes to the device a byte of the user";
 const WRITTEN: &str = "bytes written a byte of the user";
 const SESSIONS: &str = "sessions in the end";
 const BOUND: &str = "on disk, by 1.3 times the live frames plus two segments";
+const COMPACTED: &str = "of these by compaction";
 const LOGGED: &str = "touches that are logged, of a hundred";
 const MINUTES: u64 = 24 * 60;
 const MINUTE: Duration = Duration::from_secs(60);
@@ -48,12 +49,9 @@ const SEGMENT_BYTES: f64 = (64 << 20) as f64;
 /// A child failed.
 pub fn run(run: &mut Run, directory: &Path) -> Result<Vec<Measure>, Failed> {
     let mut measures = Measures::of(CASE);
-    let small = (run.scale.million / 50, run.scale.million / 5);
+    let small = (run.scale.million / 50, run.scale.million / 10);
     let large = (run.scale.million * 2 / 5, run.scale.million * 6);
-    let drivable = |known: &&Known| {
-        let forgets = ["hashmap", "dashmap"].contains(&known.chosen_by);
-        !forgets && known.chosen_by != "redis" && !known.chosen_by.ends_with("-group")
-    };
+    let drivable = |known: &&Known| !known.forgets() && !known.is_queue() && known.chosen_by != "redis";
     let mut days = vec![
         (format!("{OURS}, large"), OURS, large),
         (format!("{OURS}, large, endings not synced"), RELAXED, large),
@@ -72,6 +70,7 @@ pub fn run(run: &mut Run, directory: &Path) -> Result<Vec<Measure>, Failed> {
         for (name, unit) in [
             (ON_DEVICE, "x"),
             (WRITTEN, "x"),
+            (COMPACTED, "x"),
             (ON_DISK, "B"),
             (BOUND, "x"),
             (LOGGED, "%"),
@@ -151,6 +150,7 @@ pub fn child(arguments: &[String]) {
     let on_disk = meter::disk_bytes(directory) as f64;
     if let Some(store) = &driven.ours {
         let stats = store.stats();
+        say(COMPACTED, stats.compacted_bytes as f64 / user_bytes);
         say(SESSIONS, stats.sessions as f64);
         say(ON_DISK, on_disk / stats.sessions as f64);
         say(BOUND, on_disk / (stats.live_bytes as f64 * 1.3 + 2.0 * SEGMENT_BYTES));

@@ -20,7 +20,9 @@ pub const CREATED: &str = "frame over the payload, created";
 /// Of one that was updated.
 pub const UPDATED: &str = "frame over the payload, updated";
 /// In the footer.
-pub const FOOTER: &str = "footer";
+pub const FOOTER: &str = "footer, its head aside";
+/// As `src/log/hint.rs` draws it.
+const HEAD_BYTES: usize = 24;
 const MAGIC: &[u8] = b"SESHINT1";
 const SEAL_MAX: Duration = Duration::from_secs(10);
 
@@ -82,10 +84,10 @@ fn footer_bytes(store: &Store, directory: &Path) -> Option<f64> {
     None
 }
 
-/// Bytes of the footer and records in it, as `src/log/hint.rs` draws it; nothing but zeros may follow.
+/// Bytes of the footer without its head and records in it, as `src/log/hint.rs` draws it; nothing but zeros may follow.
 fn footer(segment: &[u8]) -> Option<(usize, usize)> {
     let at = segment.windows(MAGIC.len()).rposition(|window| window == MAGIC)?;
     let records = u32::from_le_bytes(segment.get(at + 8..at + 12)?.try_into().ok()?) as usize;
     let end = segment.iter().rposition(|byte| *byte != 0)? + 1;
-    Some((end - at, records))
+    Some((end.checked_sub(at + HEAD_BYTES)?, records))
 }

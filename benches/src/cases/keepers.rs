@@ -9,7 +9,7 @@ use crate::data::{Id, payloads};
 use crate::meter;
 use crate::outcome::Measure;
 use crate::peer::{Peer, Wait};
-use crate::peers::{self, Known};
+use crate::peers::{self, Known, Redis};
 use crate::run::Run;
 
 /// A million sessions in all of them.
@@ -41,14 +41,13 @@ pub fn measure(run: &mut Run, directory: &Path) {
 
 fn one(run: &mut Run, known: &Known, directory: &Path, sessions: u64) -> Result<(), Failed> {
     let (count, name, called) = (sessions.to_string(), known.chosen_by, known.called);
-    // Whoever waits in a queue is the same store; whoever forgets has nothing to open.
-    let Some(taking) = run.outcome.peers.iter().find(|peer| peer.name == called) else { return Ok(()) };
-    if taking.forgets {
+    if known.forgets() {
         let loaded = child::run("peer-load", directory, &[&count, name])?;
         run.size(called, sessions).memory_bytes = Some(loaded.get(MEMORY)?);
         return Ok(());
     }
-    if !directory.join(name).exists() {
+    // Whoever waits in a queue is the same store; where there is no server there is no peer.
+    if known.is_queue() || name == "redis" && !Redis::is_here() {
         return Ok(());
     }
     let closed = child::run("peer-open", directory, &[&count, name, "read"])?;

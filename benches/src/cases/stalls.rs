@@ -4,12 +4,13 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use sessile::{Durability, Write};
+use sessile::{Durability, Store, Write};
 
 use super::child::{self, given, number, say};
 use super::paced::{Foreground, Times, p999_us};
 use super::{Failed, Measures};
 use crate::data::{Id, payloads};
+use crate::meter;
 use crate::outcome::Measure;
 use crate::peers;
 use crate::run::Run;
@@ -36,8 +37,9 @@ pub const SET_SNAPSHOT: &str = "p99.9 of set, backup";
 pub const LONGEST: &str = "longest operation at all";
 const SLICE: Duration = Duration::from_millis(5);
 const LONG: Duration = Duration::from_secs(8);
-/// A segment is sealed by the next turn of upkeep, which comes each second.
-const SEALING: Duration = Duration::from_millis(1300);
+const KEEPER: &str = "sessile-keep";
+/// Its turn each second takes no more if there is nothing to do.
+const RESTS_NS: u64 = 300_000;
 
 /// The case.
 ///
@@ -55,14 +57,6 @@ pub fn run(run: &mut Run, directory: &Path) -> Result<Vec<Measure>, Failed> {
         }
     }
     Ok(measures.measures)
-}
-
-/// What upkeep was seen to do beside a slice of the foreground.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Beside {
-    Quiet,
-    Sealing,
-    Compaction,
 }
 
 /// Reads and writes while the store fills segments, then while it rewrites them, then while it is backed up.
@@ -84,42 +78,18 @@ pub fn child(arguments: &[String]) {
     let mut foreground = Foreground::new(&store, sessions, |number| number);
     foreground.work(Duration::from_secs(1));
 
-    let mut seen = [Beside::Quiet, Beside::Sealing, Beside::Compaction].map(|beside| (beside, Times::new()));
-    let mut watch = |foreground: &mut Foreground<'_>, time: Duration| {
-        let began = Instant::now();
-        let mut sealing_until = began;
-        let mut before = store.stats();
-        while began.elapsed() < time {
-            let times = foreground.work(SLICE);
-            let now = store.stats();
-            let rewrites =
-                now.compacted_bytes != before.compacted_bytes || now.compactions != before.compactions;
-            if now.segments > before.segments && !rewrites {
-                sealing_until = Instant::now() + SEALING;
-            }
-            before = now;
-            let beside = match () {
-                () if rewrites => Beside::Compaction,
-                () if Instant::now() < sealing_until => Beside::Sealing,
-                () => Beside::Quiet,
-            };
-            for (known, all) in &mut seen {
-                if *known == beside {
-                    all.add(&times);
-                }
-            }
-        }
-    };
-    watch(&mut foreground, LONG);
+    let mut watch = Watch::new(&store);
+    watch.over(&mut foreground, LONG);
     // Garbage everywhere: upkeep has to rewrite, and goes on doing so while the foreground is watched.
     for _ in 0..4 {
         foreground.overwrite(sessions / 5);
-        watch(&mut foreground, LONG / 4);
+        watch.over(&mut foreground, LONG / 4);
     }
     let mut longest = 0.0f64;
-    for (beside, times) in &seen {
-        let called = format!("{beside:?}").to_lowercase();
-        tell(times, &called);
+    for (beside, times) in
+        [("quiet", &watch.quiet), ("sealing", &watch.sealing), ("compaction", &watch.compaction)]
+    {
+        tell(times, beside);
         longest = longest.max(times.longest_ms());
     }
     let times = std::thread::scope(|scope| {
@@ -133,6 +103,45 @@ pub fn child(arguments: &[String]) {
     tell(&times, "backup");
     say(LONGEST, longest.max(times.longest_ms()));
     store.close().expect("sessile closes");
+}
+
+/// Sorts what the foreground did by what upkeep did meanwhile. While its thread works, it is not known at what: that shows when
+/// it rests again.
+struct Watch<'s> {
+    store: &'s Store,
+    quiet: Times,
+    sealing: Times,
+    compaction: Times,
+}
+
+impl<'s> Watch<'s> {
+    fn new(store: &'s Store) -> Self {
+        Self { store, quiet: Times::new(), sealing: Times::new(), compaction: Times::new() }
+    }
+
+    fn over(&mut self, foreground: &mut Foreground<'_>, time: Duration) {
+        let began = Instant::now();
+        let rewrites = || self.store.stats().compactions;
+        let (mut worked_ns, mut rewritten) = (meter::thread_ns(KEEPER), rewrites());
+        let mut busy: Option<Times> = None;
+        while began.elapsed() < time || busy.is_some() {
+            let times = foreground.work(SLICE);
+            let now_ns = meter::thread_ns(KEEPER);
+            let works = now_ns - std::mem::replace(&mut worked_ns, now_ns) > RESTS_NS;
+            if works {
+                busy.get_or_insert_with(Times::new).add(&times);
+                continue;
+            }
+            if let Some(mut done) = busy.take() {
+                done.add(&times);
+                let before = std::mem::replace(&mut rewritten, rewrites());
+                let is_compaction = rewritten != before;
+                if is_compaction { &mut self.compaction } else { &mut self.sealing }.add(&done);
+            } else {
+                self.quiet.add(&times);
+            }
+        }
+    }
 }
 
 fn tell(times: &Times, beside: &str) {

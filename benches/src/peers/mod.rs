@@ -17,9 +17,9 @@ use std::sync::OnceLock;
 
 use crate::peer::Peer;
 
+pub use self::redis::Redis;
 pub use self::sessile::{Sessile, options};
 
-use self::redis::Redis;
 use connect_sqlite3::ConnectSqlite3;
 use fjall::Fjall;
 use keeps::{Keeps, Kept};
@@ -40,6 +40,20 @@ pub struct Known {
     pub called: &'static str,
     /// See [`Open`].
     pub open: Open,
+}
+
+impl Known {
+    /// Whether it is another one behind a queue.
+    #[must_use]
+    pub fn is_queue(&self) -> bool {
+        self.chosen_by.ends_with("-group")
+    }
+
+    /// Whether it keeps nothing when the process ends.
+    #[must_use]
+    pub fn forgets(&self) -> bool {
+        matches!(self.chosen_by, "hashmap" | "dashmap")
+    }
 }
 
 /// Every peer, the one that goals are about first.

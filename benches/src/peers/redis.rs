@@ -22,11 +22,15 @@ pub struct Redis {
 }
 
 impl Redis {
+    /// Whether there is a server on the machine.
+    #[must_use]
+    pub fn is_here() -> bool {
+        version().is_some()
+    }
+
     /// Starts a server that keeps its files in `directory`; `None` when there is none on the machine.
     pub fn start(directory: &Path) -> Option<Self> {
-        let version = Command::new("redis-server").arg("--version").output().ok()?;
-        let version = String::from_utf8_lossy(&version.stdout);
-        let version = version.split_whitespace().find_map(|word| word.strip_prefix("v="))?.to_owned();
+        let version = version()?;
         // A socket's path must be short.
         let socket: PathBuf = std::env::temp_dir().join(format!("sessile-bench-{}.sock", std::process::id()));
         let server = Command::new("redis-server")
@@ -46,6 +50,12 @@ impl Redis {
         }
         Some(Self { server: Mutex::new(server), client, version })
     }
+}
+
+fn version() -> Option<String> {
+    let version = Command::new("redis-server").arg("--version").output().ok()?;
+    let version = String::from_utf8_lossy(&version.stdout);
+    version.split_whitespace().find_map(|word| word.strip_prefix("v=")).map(str::to_owned)
 }
 
 /// While it still reads its log it takes connections and refuses commands.
