@@ -32,7 +32,11 @@ pub fn draw(outcome: &Outcome, out: &Path) -> Result<(), Failed> {
         let _ = register_font(FONT, FontStyle::Normal, dejavu::sans::regular());
     });
     let fields = |of: fn(&Row) -> Vec<Series>| {
-        outcome.rows.iter().map(move |row| Field { caption: row.label.clone(), series: of(row) })
+        outcome.rows.iter().map(move |row| {
+            let mut series = of(row);
+            series.iter_mut().for_each(|series| series.number = outcome.number(&series.peer));
+            Field { caption: row.label.clone(), series }
+        })
     };
     let is_shown = |field: &Field| SHOWN.iter().any(|(_, label)| *label == field.caption);
     let usual = format!("{} sessions, {}", outcome.sessions, outcome.began);
@@ -65,7 +69,15 @@ struct Field {
 /// What belongs to one peer.
 struct Series {
     peer: String,
+    /// By which it has its colour, the same in every field.
+    number: usize,
     points: Vec<(String, f64)>,
+}
+
+impl Outcome {
+    fn number(&self, peer: &str) -> usize {
+        self.peers.iter().position(|known| known.name == peer).unwrap_or(self.peers.len())
+    }
 }
 
 fn sizes(outcome: &Outcome) -> Vec<Field> {
@@ -80,7 +92,9 @@ fn sizes(outcome: &Outcome) -> Vec<Field> {
         let sizes = outcome.sizes.iter().filter(|size| size.sessions == outcome.million);
         let bar = |size: &Size| {
             let value = of(size).filter(|value| *value > 0.0)?;
-            Some(Series { peer: size.peer.clone(), points: vec![(quantity(value), value)] })
+            let text = if value < 10.0 { format!("{value:.1}") } else { quantity(value) };
+            let number = outcome.number(&size.peer);
+            Some(Series { peer: size.peer.clone(), number, points: vec![(text, value)] })
         };
         Field { caption: caption.to_owned(), series: sizes.filter_map(bar).collect() }
     };
@@ -90,6 +104,7 @@ fn sizes(outcome: &Outcome) -> Vec<Field> {
 fn throughput(row: &Row) -> Vec<Series> {
     let of = |figure: &Figure| Series {
         peer: figure.peer.clone(),
+        number: 0,
         points: vec![(quantity(figure.median.per_second), figure.median.per_second)],
     };
     row.figures.iter().map(of).collect()
@@ -106,7 +121,7 @@ fn latency(row: &Row) -> Vec<Series> {
             ("p99.9", median.p999_ns),
         ];
         let points = points.map(|(name, ns)| (name.to_owned(), ns / 1e3)).to_vec();
-        Series { peer: figure.peer.clone(), points }
+        Series { peer: figure.peer.clone(), number: 0, points }
     };
     row.figures.iter().map(of).collect()
 }
@@ -133,10 +148,7 @@ fn bars<B: DrawingBackend>(area: &DrawingArea<B, Shift>, field: &Field) -> Drawn
     let mut bars: Vec<_> = field
         .series
         .iter()
-        .enumerate()
-        .filter_map(|(number, series)| {
-            series.points.first().map(|point| (number, series.peer.as_str(), point))
-        })
+        .filter_map(|series| Some((series.number, series.peer.as_str(), series.points.first()?)))
         .collect();
     bars.sort_by(|(.., (_, one)), (.., (_, other))| one.total_cmp(other));
     let (least, most) = range(bars.iter().map(|(.., (_, value))| *value));
@@ -198,8 +210,8 @@ fn lines<B: DrawingBackend>(area: &DrawingArea<B, Shift>, field: &Field) -> Draw
         .y_label_formatter(&|value| quantity_of_time(*value))
         .label_style((FONT, 12))
         .draw()?;
-    for (number, series) in series.iter().enumerate() {
-        let colour = colour(&series.peer, number);
+    for series in series {
+        let colour = colour(&series.peer, series.number);
         let width = if series.peer == OURS { 3 } else { 1 };
         let points = series.points.iter().enumerate().map(|(at, (_, value))| (at, *value));
         chart

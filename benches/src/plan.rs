@@ -83,7 +83,7 @@ impl Scale {
         limits: 1.0,
         reads: window(500, 250),
         // Longer than the interval at which sessile syncs by itself, so that the throughput includes that.
-        writes: window(1100, 400),
+        writes: window(1100, 300),
     };
     /// To see that it runs, and roughly where it stands.
     pub const QUICK: Self = Self {

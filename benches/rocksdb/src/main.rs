@@ -11,8 +11,10 @@ use sessile_bench::peers::{self, Known};
 static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 fn main() {
-    peers::add("rocksdb", |directory| {
-        Some(Box::new(Kept::alone("RocksDB", store::RocksDb::open(directory))))
+    peers::add(Known {
+        chosen_by: "rocksdb",
+        called: "RocksDB",
+        open: |directory| Some(Box::new(Kept::alone("RocksDB", store::RocksDb::open(directory)))),
     });
     command::main(Length::Full);
 }

@@ -35,6 +35,8 @@ pub const SET_QUIET: &str = "p99.9 of set, quiet";
 /// During it.
 pub const SET_EXPIRY: &str = "p99.9 of set, expiry";
 const LONGEST_QUIET: &str = "longest operation, quiet";
+const LONGEST_GET: &str = "longest get beside it";
+const LONGEST_GET_QUIET: &str = "longest get, quiet";
 const REAPED: &str = "until all have ended";
 const RECLAIM: &str = "processor work a session to give the disk back";
 const REWRITTEN: &str = "rewritten to give the disk back";
@@ -64,6 +66,8 @@ pub fn run(run: &mut Run, directory: &Path) -> Result<Vec<Measure>, Failed> {
         (ONE, "us"),
         (LONGEST_QUIET, "ms"),
         (LONGEST, "ms"),
+        (LONGEST_GET_QUIET, "ms"),
+        (LONGEST_GET, "ms"),
         (LONGEST_RECLAIM, "ms"),
         (GET_QUIET, "us"),
         (GET_EXPIRY, "us"),
@@ -105,6 +109,7 @@ pub fn child(arguments: &[String]) {
     say(GET_QUIET, p999_us(&quiet.gets));
     say(SET_QUIET, p999_us(&quiet.sets));
     say(LONGEST_QUIET, quiet.longest_ms());
+    say(LONGEST_GET_QUIET, quiet.gets.max() as f64 / 1e6);
     one_alone(&store);
 
     let expired_before = store.stats().expired;
@@ -123,6 +128,7 @@ pub fn child(arguments: &[String]) {
     say(GET_EXPIRY, p999_us(&during.gets));
     say(SET_EXPIRY, p999_us(&during.sets));
     say(LONGEST, during.longest_ms());
+    say(LONGEST_GET, during.gets.max() as f64 / 1e6);
 
     let mut reclaiming = Times::new();
     while !is_given_back(&store) && began.elapsed() < PATIENCE {
