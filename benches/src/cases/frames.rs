@@ -1,4 +1,5 @@
-//! Bytes around a payload: of a frame in the log, and of its hint in the footer of a sealed segment.
+//! Bytes around a payload: of a frame in the log, and of its hint in the footer of a sealed segment; and what blocks that were
+//! written in advance cost a store that does little.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +10,8 @@ use sessile::{Durability, Store, Write};
 use super::child::{self, given, number, say};
 use super::{Failed, Measures};
 use crate::data::{Id, payloads};
-use crate::outcome::Measure;
+use crate::meter::{Device, Io};
+use crate::outcome::{Measure, median};
 use crate::peers;
 use crate::run::Run;
 
@@ -21,6 +23,14 @@ pub const CREATED: &str = "frame over the payload, created";
 pub const UPDATED: &str = "frame over the payload, updated";
 /// In the footer.
 pub const FOOTER: &str = "footer, its head aside";
+const LONE_WRITTEN: &str = "bytes written for a lone synced set";
+const LONE_DEVICE: &str = "bytes to the device for a lone synced set";
+const LONE_US: &str = "a lone synced set";
+const REST_WRITTEN: &str = "bytes written by a store with one session, in all";
+const REST_DISK: &str = "on disk of a store with one session";
+const LONE: u64 = 200;
+/// Longer than upkeep needs to prepare what it wants to have ready.
+const REST: Duration = Duration::from_millis(2500);
 /// As `src/log/hint.rs` draws it.
 const HEAD_BYTES: usize = 24;
 const MAGIC: &[u8] = b"SESHINT1";
@@ -36,6 +46,11 @@ pub fn run(run: &mut Run, directory: &Path) -> Result<Vec<Measure>, Failed> {
     for name in [CREATED, UPDATED, FOOTER] {
         measures.take(&report, name, "B a record")?;
     }
+    for (name, unit) in
+        [(LONE_US, "us"), (LONE_WRITTEN, "B"), (LONE_DEVICE, "B"), (REST_WRITTEN, "B"), (REST_DISK, "B")]
+    {
+        measures.take(&report, name, unit)?;
+    }
     Ok(measures.measures)
 }
 
@@ -43,7 +58,7 @@ pub fn run(run: &mut Run, directory: &Path) -> Result<Vec<Measure>, Failed> {
 pub fn child(arguments: &[String]) {
     let (directory, sessions) = (Path::new(given(arguments, 0)), number(arguments, 1));
     let payloads = payloads();
-    let store = peers::options().segment_bytes(1 << 20).open(directory).expect("sessile opens");
+    let store = peers::options().segment_bytes(1 << 20).open(directory.join("store")).expect("sessile opens");
     let mut payload_bytes = 0;
     let write = |number: u64, payload_bytes: &mut usize| {
         let payload = &payloads[number as usize % payloads.len()];
@@ -56,12 +71,36 @@ pub fn child(arguments: &[String]) {
         (store.stats().live_bytes as f64 - payload_bytes as f64) / store.stats().sessions as f64
     };
     say(CREATED, over(payload_bytes));
-    if let Some(each) = footer_bytes(&store, directory) {
+    if let Some(each) = footer_bytes(&store, &directory.join("store")) {
         say(FOOTER, each);
     }
     payload_bytes = 0;
     (0..sessions).for_each(|number| write(number, &mut payload_bytes));
     say(UPDATED, over(payload_bytes));
+    store.close().expect("sessile closes");
+    little(directory, payloads.first().map_or(&[], Vec::as_slice));
+}
+
+/// What a store that does little costs, and each set that nobody shares a sync with.
+fn little(directory: &Path, payload: &[u8]) {
+    let device = Device::under(directory);
+    let io = Io::now();
+    let store = peers::options().open(directory.join("little")).expect("sessile opens");
+    let set = |number: u64| {
+        let start = Instant::now();
+        store.set(Id::of(number).as_str(), Write::new(payload)).expect("sessile sets");
+        start.elapsed().as_nanos() as f64 / 1e3
+    };
+    set(0);
+    std::thread::sleep(REST);
+    say(REST_WRITTEN, (Io::now() - io).written_bytes as f64);
+    say(REST_DISK, store.stats().disk_bytes as f64);
+    device.settle();
+    let (io, on_device) = (Io::now(), device.written_bytes());
+    let took = (0..LONE).map(set).collect();
+    say(LONE_US, median(took));
+    say(LONE_WRITTEN, (Io::now() - io).written_bytes as f64 / LONE as f64);
+    say(LONE_DEVICE, device.written_bytes().saturating_sub(on_device) as f64 / LONE as f64);
     store.close().expect("sessile closes");
 }
 
