@@ -119,7 +119,7 @@ impl Keeps for RocksDb {
                 batch.put(id.as_ref(), value(*expires_ms, data));
             }
         }
-        self.database.write_opt(&batch, &self.options()).expect("RocksDB sets");
+        self.database.write_opt(batch, &self.options()).expect("RocksDB sets");
         vec![true; changes.len()]
     }
 }
