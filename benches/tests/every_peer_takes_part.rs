@@ -79,8 +79,9 @@ fn peers_are_opened_again_after_a_close_and_after_a_kill() {
         assert!(size["memory_bytes"].is_number(), "{size}");
         let keeps = !["HashMap", "dashmap"].iter().any(|peer| size["peer"] == *peer);
         assert!(!keeps || size["open_killed_ms"].is_number(), "{size}");
-        // Only redb does not hand to the system what it was given.
-        assert!(!keeps || size["peer"] == "redb" || size["missing"] == 0.0, "{size}");
+        // redb does not hand to the system what it was given, and Redis not while a sync of its log runs.
+        let holds_back = ["redb", "Redis"].iter().any(|peer| size["peer"] == *peer);
+        assert!(!keeps || holds_back || size["missing"] == 0.0, "{size}");
     }
 }
 
