@@ -62,7 +62,9 @@ pub use options::{AtLimit, Options, ReadMode, Recovery};
 #[cfg(sessile_planted)]
 pub use planted::{Plant, plant};
 pub use session::{Deadline, Durability, Session, Subject, Version, Write};
-pub use stats::{BackupReport, EndingsAhead, Maintenance, RecoveryReport, Stats, Verification};
+pub use stats::{
+    BackupReport, EndingsAhead, Maintenance, RecoveryParts, RecoveryReport, Stats, Verification,
+};
 pub use store::{SessionRef, Sessions, Store, Touched};
 
 /// The README's example, so that it compiles.

@@ -92,6 +92,49 @@ pub struct RecoveryReport {
     pub damage: Vec<crate::error::Damage>,
     /// How long opening took.
     pub took: Duration,
+    /// What it took the time for.
+    pub parts: RecoveryParts,
+}
+
+/// What opening took its time for. Each part is measured by the clock on the wall, from its beginning to its end; what is in
+/// none of them (locking the directory, reading the store's header) is little.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RecoveryParts {
+    /// Reading the end of the log, from the root on: every frame there is checked.
+    pub log: Duration,
+    /// Reading the snapshot and checking it; nothing where there is none.
+    pub snapshot: Duration,
+    /// Opening the other segments and, without a snapshot, reading and checking what they say of themselves.
+    pub segments: Duration,
+    /// Writing the new segment, syncing and naming it, and naming it in the store's header. A large store is read meanwhile, so
+    /// this overlaps [`memory`](Self::memory).
+    pub begin: Duration,
+    /// Making index, wheel and subjects, from the snapshot or from what the segments say.
+    pub memory: Duration,
+}
+
+impl RecoveryParts {
+    /// The parts with their names, in the order in which they begin.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = sessile::Store::open(dir.path())?;
+    /// for (name, took) in store.stats().recovery.parts.named() {
+    ///     println!("{name}: {} us", took.as_micros());
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub const fn named(&self) -> [(&'static str, Duration); 5] {
+        [
+            ("log", self.log),
+            ("snapshot", self.snapshot),
+            ("segments", self.segments),
+            ("begin", self.begin),
+            ("memory", self.memory),
+        ]
+    }
 }
 
 /// What one call of [`Store::maintain`](crate::Store::maintain) did.

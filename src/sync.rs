@@ -38,3 +38,27 @@ pub(crate) mod tally {
 pub(crate) const fn stripe_bits(bits: u32) -> u32 {
     bits
 }
+
+/// Does `here`, and `beside` on another thread at the same time; `None` where no thread is to be had, or in schedules, which
+/// would be diluted by one for nothing: what is divided in this way is divided alike by one.
+#[cfg(not(sessile_schedules))]
+pub(crate) fn together<A: Send, B>(
+    beside: impl FnOnce() -> A + Send,
+    here: impl FnOnce() -> B,
+) -> (Option<A>, B) {
+    thread::scope(|scope| {
+        let other = thread::Builder::new().name("sessile-opening".to_owned()).spawn_scoped(scope, beside);
+        let done = here();
+        (other.ok().and_then(|other| other.join().ok()), done)
+    })
+}
+
+/// Does `here`.
+#[cfg(sessile_schedules)]
+pub(crate) fn together<A: Send, B>(
+    beside: impl FnOnce() -> A + Send,
+    here: impl FnOnce() -> B,
+) -> (Option<A>, B) {
+    drop(beside);
+    (None, here())
+}

@@ -173,7 +173,7 @@ fn snapshots() {
         &[0],
         &SnapshotParts { segments: Vec::new(), entries: Vec::new(), ..parts }.bytes(),
     );
-    save("snapshot", "counts_that_lie", &[0], &[&bytes[..48], &[0xff; 24], &bytes[72..]].concat());
+    save("snapshot", "counts_that_lie", &[0], &[&bytes[..48], &[0xff; 32], &bytes[80..]].concat());
 }
 
 fn segments() {

@@ -2,7 +2,7 @@
 
 use crate::id::{Digest, Secret};
 use crate::index::{Entry, Place};
-use crate::log::bytes::{Put as _, Reader};
+use crate::log::bytes::Reader;
 use crate::log::frame::{self, Kind};
 use crate::log::header;
 use crate::log::hint::Hints;
@@ -280,32 +280,16 @@ impl SnapshotParts {
     #[must_use]
     pub fn bytes(&self) -> Vec<u8> {
         let segments = self.segments.iter().map(|(number, salt, _)| (*number, *salt)).collect();
-        let mut out = Vec::new();
-        Moment::new(self.store_id, self.opening, self.last_lsn, segments).encode(&mut out);
-        let subjects = self.entries.iter().filter(|entry| entry.subject.is_some()).count();
-        for count in [self.entries.len(), subjects, self.segments.len()] {
-            out.put_u64(count as u64);
-        }
-        for entry in &self.entries {
+        let moment = Moment::new(self.store_id, self.opening, self.last_lsn, segments);
+        let live_bytes = self.segments.iter().map(|(number, _, live_bytes)| (*number, *live_bytes)).collect();
+        let entry = |entry: &SnapshotEntry| {
             let place = Place { segment: entry.segment, offset: (entry.offset / 8) as u32 };
             let deadline = Deadline::at_ms(entry.deadline_ms);
-            let entry = Entry::new(tag(entry.digest), place, deadline, entry.arming)
-                .with_subject(entry.subject.is_some());
-            snapshot::put_entry(&mut out, entry);
-        }
-        for entry in &self.entries {
-            if let Some(subject) = entry.subject {
-                out.put_digest(Digest(subject));
-                out.put_u64(tag(entry.digest));
-            }
-        }
-        for (number, _, live_bytes) in &self.segments {
-            out.put_u64(u64::from(*number));
-            out.put_u64(*live_bytes);
-        }
-        let crc = crc32fast::hash(&out);
-        out.put_u32(crc);
-        out
+            Entry::new(tag(entry.digest), place, deadline, entry.arming).with_subject(entry.subject.is_some())
+        };
+        let subject = |entry: &SnapshotEntry| Some((Digest(entry.subject?), tag(entry.digest)));
+        let subjects = self.entries.iter().filter_map(subject).collect();
+        snapshot::bytes_of(&moment, live_bytes, self.entries.iter().map(entry).collect(), subjects)
     }
 }
 

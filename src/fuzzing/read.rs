@@ -17,7 +17,8 @@ use crate::options::ReadMode;
 use crate::recovery::open::Directory;
 use crate::recovery::scan::scan;
 use crate::recovery::sealed::Sealed;
-use crate::recovery::snapshot::{Moment, Snapshot};
+use crate::recovery::snapshot::{self, Items, Moment, Snapshot};
+use crate::recovery::source::Source;
 use crate::vfs::Vfs;
 
 /// The frame at the front of `bytes`, and what stands in it: nothing where the body is none that a release writes.
@@ -173,8 +174,16 @@ pub fn snapshot(bytes: &[u8]) -> Option<[usize; 3]> {
     let store_id = reader.take(16)?.try_into().ok()?;
     let (opening, last_lsn, roster) = (reader.u64()?, reader.u64()?, reader.u64()?);
     let moment = Moment { store_id, opening, last_lsn, roster };
-    let snapshot = Snapshot::decode(bytes, &moment)?;
-    Some([snapshot.entries().count(), snapshot.subjects().count(), snapshot.live_bytes.len()])
+    let snapshot = Snapshot::check(Source::Memory(bytes.to_vec()), &moment)?;
+    let (mut counts, mut buffer) = ([0, 0, snapshot.live_bytes.len()], Vec::new());
+    let [entries, subjects, _] = &mut counts;
+    for part in 0..snapshot.parts() {
+        match snapshot.part(part, &mut buffer).ok()? {
+            Items::Entries(bytes) => *entries += snapshot::entries(bytes).count(),
+            Items::Subjects(bytes) => *subjects += snapshot::subjects(bytes).count(),
+        }
+    }
+    Some(counts)
 }
 
 /// What a sealed segment says of itself.
@@ -202,11 +211,12 @@ pub fn sealed(
 ) -> Result<SealedRead> {
     let directory = Directory { vfs, path: directory.to_owned(), store_id, read_mode: ReadMode::Plain };
     let sealed = Sealed::read(&directory, &listed.inside())?;
+    let hints = Hints { hints: sealed.run.hints()?, sweeping: sealed.endings };
     Ok(SealedRead {
-        footer: sealed.hints.encode(listed.salt, listed.end),
-        hints: sealed.hints.hints.len(),
+        footer: hints.encode(listed.salt, listed.end),
+        hints: hints.hints.len(),
         scanned: sealed.scanned,
-        endings: sealed.endings.len(),
+        endings: hints.sweeping.len(),
         damage: sealed.damage.iter().map(|(damage, lost)| (damage.offset, lost.is_some())).collect(),
     })
 }

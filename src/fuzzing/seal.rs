@@ -40,9 +40,7 @@ pub fn seal_footer(bytes: &mut [u8], salt: u64, end: u64) -> Option<()> {
 
 /// A whole snapshot.
 pub fn seal_snapshot(bytes: &mut [u8]) -> Option<()> {
-    let end = bytes.len().checked_sub(4)?;
-    let crc = crc32fast::hash(bytes.get(..end)?);
-    put(bytes, end, crc)
+    crate::recovery::snapshot::sealed(bytes)
 }
 
 fn put(bytes: &mut [u8], at: usize, crc: u32) -> Option<()> {

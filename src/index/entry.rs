@@ -99,6 +99,7 @@ impl Entry {
         self.has_subject
     }
 
+    #[cfg(test)]
     /// Whether the record is the create itself, so that nothing older can be on disk.
     pub const fn never_updated(self) -> bool {
         self.never_updated
@@ -176,10 +177,15 @@ impl Packed {
 
     /// The entry in two words; `None` when its segment is not in this table.
     pub fn pack<S>(entry: Entry, segments: &SegmentTable<S>) -> Option<Self> {
-        let Entry { short, place, deadline, arming, has_subject, never_updated } = entry;
+        Some(Self::pack_at(entry, segments.address(entry.place)?))
+    }
+
+    /// The entry in two words, at the address of its place.
+    pub const fn pack_at(entry: Entry, address: u64) -> Self {
+        let Entry { short, place: _, deadline, arming, has_subject, never_updated } = entry;
         let flags = if has_subject { HAS_SUBJECT } else { 0 } | if never_updated { NEVER_UPDATED } else { 0 };
-        let life = deadline.bits() << DEADLINE_AT | u64::from(arming) << ARMING_AT | flags;
-        Some(Self(short << LOW_BITS, life).with_address(segments.address(place)?))
+        let life = deadline.bits() << DEADLINE_AT | (arming as u64) << ARMING_AT | flags;
+        Self(short << LOW_BITS, life).with_address(address)
     }
 
     /// The entry that was packed, at this place.

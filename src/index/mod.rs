@@ -20,6 +20,7 @@
 
 mod endings;
 mod entry;
+mod filling;
 mod lines;
 mod segments;
 mod shard;
@@ -281,6 +282,7 @@ impl<S> Index<S> {
         self.publish(|state| Some(state.with_segments(state.segments.without(number))));
     }
 
+    #[cfg(test)]
     /// Makes room for so many sessions in all, so that filling up to them grows no table.
     pub fn reserve(&self, sessions: usize) {
         // Digests spread sessions as chance does: four standard deviations more than the mean fit nearly always.

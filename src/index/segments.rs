@@ -19,6 +19,8 @@ pub(super) const ADDRESS_BITS: u32 = 38;
 const UNIT_BYTES: u64 = 8;
 const PAGE_BYTES_MIN: u64 = 64 << 10;
 const PAGE_BYTES_MAX: u64 = 64 << 20;
+/// Numbers that lie further apart are searched.
+const FINDER_NUMBERS_MAX: usize = 4 << 10;
 
 /// One page: whose it is, and where that one begins.
 struct Page<S> {
@@ -34,6 +36,26 @@ pub(crate) struct SegmentTable<S> {
     pages: Vec<Option<Page<S>>>,
     /// Each segment's first page, by ascending number.
     numbers: Vec<(u32, u32)>,
+}
+
+/// A table of segments with their first pages by number, where the numbers lie close together.
+pub(super) struct Finder<'t, S> {
+    table: &'t SegmentTable<S>,
+    lowest: u32,
+    /// 0 where there is no segment of that number: page 0 is nobody's.
+    firsts: Vec<u32>,
+}
+
+impl<S> Finder<'_, S> {
+    /// As [`SegmentTable::address`].
+    pub fn address(&self, place: Place) -> Option<u64> {
+        if self.firsts.is_empty() {
+            return self.table.address(place);
+        }
+        let number = place.segment.checked_sub(self.lowest)?;
+        let first = self.firsts.get(number as usize).filter(|first| **first > 0)?;
+        self.table.address_from(*first, place)
+    }
 }
 
 impl<S> SegmentTable<S> {
@@ -99,9 +121,26 @@ impl<S> SegmentTable<S> {
 
     /// Where a place is; `None` when its segment is not here, or does not reach so far.
     pub fn address(&self, place: Place) -> Option<u64> {
-        let first = self.first_page(place.segment)?;
-        let address = ((first as u64) << self.page_bits) + u64::from(place.offset);
+        self.address_from(self.first_page(place.segment)? as u32, place)
+    }
+
+    fn address_from(&self, first: u32, place: Place) -> Option<u64> {
+        let address = (u64::from(first) << self.page_bits) + u64::from(place.offset);
         self.page(address).filter(|page| page.number == place.segment).map(|_| address)
+    }
+
+    /// For asking for the addresses of many places.
+    pub(super) fn finder(&self) -> Finder<'_, S> {
+        let lowest = self.numbers.first().map_or(0, |(number, _)| *number);
+        let highest = self.numbers.last().map_or(0, |(number, _)| *number);
+        let count = (highest - lowest) as usize + 1;
+        let mut firsts = vec![0; if count <= FINDER_NUMBERS_MAX { count } else { 0 }];
+        for (number, first) in &self.numbers {
+            if let Some(place) = firsts.get_mut((number - lowest) as usize) {
+                *place = *first;
+            }
+        }
+        Finder { table: self, lowest, firsts }
     }
 
     /// What stands at an address: the place, and the segment.
@@ -167,6 +206,7 @@ mod tests {
         for (number, (bytes, segment)) in model {
             for offset in [0, (bytes / 8 - 1) as u32] {
                 let address = table.address(place(*number, offset)).unwrap();
+                assert_eq!(table.finder().address(place(*number, offset)), Some(address));
                 assert!(address > 0 && seen.insert(address, number).is_none());
                 let (found, at) = table.at(address).unwrap();
                 assert_eq!((found, **at), (place(*number, offset), *segment));
@@ -175,6 +215,7 @@ mod tests {
         for number in [0, 1, 7, 63, 64, 65, 1_000, u32::MAX - 1, u32::MAX] {
             assert_eq!(table.get(number).map(|s| **s), model.get(&number).map(|(_, s)| *s));
             assert_eq!(table.address(place(number, 3)).is_some(), model.contains_key(&number));
+            assert_eq!(table.finder().address(place(number, 3)), table.address(place(number, 3)));
         }
     }
 
@@ -228,6 +269,7 @@ mod tests {
         assert!(table.address(place(1, (PAGE / 8 - 1) as u32)).is_some());
         assert_eq!(table.address(place(1, (PAGE / 8) as u32)), None);
         assert_eq!(table.address(place(2, (PAGE / 8) as u32)), None);
+        assert_eq!(table.finder().address(place(1, (PAGE / 8) as u32)), None);
     }
 
     #[test]

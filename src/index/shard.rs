@@ -47,6 +47,18 @@ impl<'a, S> Shard<'a, S> {
         self.count(*self.len + 1);
     }
 
+    /// Adds many at once, sorted by tag, with room for `spare` more: into another table, which is filled from its front to its
+    /// end before it takes the place of this one.
+    pub fn extend(&mut self, entries: &[Packed], spare: usize) {
+        let Some(larger) = Lines::with_room_for(*self.len + entries.len() + spare) else {
+            return entries.iter().for_each(|entry| self.insert(*entry));
+        };
+        let lines = self.lines().copied_into(larger);
+        entries.iter().for_each(|entry| lines.put(*entry));
+        self.put_in_place(lines);
+        self.count(*self.len + entries.len());
+    }
+
     /// Takes out the first entry with this short tag of which `is_it` is true.
     pub fn remove(&mut self, short: u64, is_it: impl Fn(Packed) -> bool) -> Option<Packed> {
         let removed = self.turn.change(|| self.lines().remove(short, is_it))?;
@@ -64,6 +76,7 @@ impl<'a, S> Shard<'a, S> {
         self.turn.change(|| self.lines().change(short, is_it, change))
     }
 
+    #[cfg(test)]
     /// Makes room for so many entries in all. Best effort: a wish that memory cannot grant is none.
     pub fn reserve(&mut self, entries: usize) {
         if entries > self.lines().room() {

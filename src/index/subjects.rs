@@ -120,18 +120,25 @@ impl Subjects {
         }
     }
 
-    #[cfg(test)]
-    /// How many subjects have sessions.
-    pub fn len(&self) -> usize {
-        self.shards.iter().map(|shard| shard.lock().members.len()).sum()
-    }
-
     /// Forgets all.
     pub fn clear(&self) {
         for shard in self.shards.iter() {
             // Freed after the lock is released.
             let old = std::mem::take(&mut *shard.lock());
             drop(old);
+        }
+    }
+
+    /// How many subjects have sessions.
+    pub fn len(&self) -> usize {
+        self.shards.iter().map(|shard| shard.lock().members.len()).sum()
+    }
+
+    /// Makes room for about so many subjects in all, before they come.
+    pub fn reserve(&self, subjects: usize) {
+        for shard in self.shards.iter() {
+            // Best effort: a wish that memory cannot grant is none.
+            let _ = shard.lock().members.try_reserve(subjects / SHARDS, rehash);
         }
     }
 

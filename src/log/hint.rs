@@ -22,8 +22,10 @@ use crate::session::Deadline;
 
 const MAGIC: [u8; 8] = *b"SESHINT1";
 const HEAD_BYTES: usize = 24;
-const HINT_BYTES: usize = 40;
-const NO_SUBJECT: u32 = u32::MAX;
+pub(crate) const HINT_BYTES: usize = 40;
+pub(crate) const SUBJECT_BYTES: usize = 16;
+/// What stands for the number of a subject where there is none.
+pub(crate) const NO_SUBJECT: u32 = u32::MAX;
 /// A frame too long for the twelve bits of a hint, in 8-byte units: ask the frame itself.
 pub(crate) const SPAN_UNKNOWN: u32 = 0xfff * 8;
 
@@ -154,7 +156,7 @@ impl Hints {
         if Self::crc(salt, end, bytes.get(..HEAD_BYTES - 4)?, body) != crc {
             return None;
         }
-        let hints = (0..count).map(|_| decode_hint(&mut hints, subjects)).collect::<Option<Vec<_>>>()?;
+        let hints = (0..count).map(|_| decode_hint(&mut hints, subjects, 0)).collect::<Option<Vec<_>>>()?;
         Some(Self { hints, sweeping })
     }
 
@@ -182,11 +184,90 @@ impl Hints {
     }
 }
 
+/// What a footer begins with.
+pub(crate) struct FooterHead<'a> {
+    covered: &'a [u8],
+    pub hints: u32,
+    pub subjects: u32,
+    pub sweeping: u32,
+    /// The checksum of it all.
+    pub crc: u32,
+}
+
+impl<'a> FooterHead<'a> {
+    /// The head in the first bytes of a footer.
+    pub fn decode(front: &'a [u8]) -> Option<Self> {
+        let mut reader = Reader::new(front);
+        if reader.take(8)? != MAGIC {
+            return None;
+        }
+        let (hints, subjects, sweeping) = (reader.u32()?, reader.u32()?, reader.u32()?);
+        Some(Self { covered: front.get(..HEAD_BYTES - 4)?, hints, subjects, sweeping, crc: reader.u32()? })
+    }
+
+    pub fn hints_bytes(&self) -> u64 {
+        u64::from(self.hints) * HINT_BYTES as u64
+    }
+
+    pub fn subjects_bytes(&self) -> u64 {
+        u64::from(self.subjects) * SUBJECT_BYTES as u64
+    }
+
+    /// How long the endings are at most.
+    pub fn sweeping_bytes_max(&self) -> u64 {
+        u64::from(self.sweeping) * 48
+    }
+
+    /// The beginning of the checksum of a footer that stands at `end` of a segment with this salt.
+    pub fn crc(&self, salt: u64, end: u64) -> crc32fast::Hasher {
+        let mut hasher = crc32fast::Hasher::new();
+        hasher.update(&(salt ^ end.rotate_left(32)).to_le_bytes());
+        hasher.update(self.covered);
+        hasher
+    }
+}
+
+/// The bytes of one hint.
+#[derive(Clone, Copy)]
+pub(crate) struct RawHint<'a>(&'a [u8; HINT_BYTES]);
+
+impl<'a> RawHint<'a> {
+    pub fn new(bytes: &'a [u8]) -> Option<Self> {
+        bytes.first_chunk().map(Self)
+    }
+
+    /// The first byte of its digest.
+    pub const fn first_byte(self) -> u8 {
+        let [first, ..] = self.0;
+        *first
+    }
+
+    /// The first 64 bits of its digest.
+    pub fn tag(self) -> u64 {
+        self.0.first_chunk().map_or(0, |tag| u64::from_be_bytes(*tag))
+    }
+
+    /// The number of its subject, or [`NO_SUBJECT`]; `None` where it is no hint.
+    pub const fn subject_number(self) -> Option<u32> {
+        let [.., a, b, c, d, _, _, _, _, _, _, kind, _] = *self.0;
+        match kind & 0xf {
+            1 => Some(u32::from_le_bytes([a, b, c, d])),
+            2..=4 => Some(NO_SUBJECT),
+            _ => None,
+        }
+    }
+
+    /// The hint, with its subject among these, the first of which has this number.
+    pub fn decode(self, subjects: &[u8], first: u32) -> Option<Hint> {
+        decode_hint(&mut Reader::new(self.0), subjects, first)
+    }
+}
+
 fn join(place: u32, subject: u32) -> u64 {
     u64::from(place) | u64::from(subject) << 32
 }
 
-fn decode_hint(hints: &mut Reader<'_>, subjects: &[u8]) -> Option<Hint> {
+fn decode_hint(hints: &mut Reader<'_>, subjects: &[u8], first: u32) -> Option<Hint> {
     let (digest, lsn, base) = (hints.digest()?, hints.u64()?, hints.u64()?);
     let deadline = Deadline::at_ms(hints.u48()?);
     let word = hints.u16()?;
@@ -195,7 +276,8 @@ fn decode_hint(hints: &mut Reader<'_>, subjects: &[u8]) -> Option<Hint> {
             let subject = match (base >> 32) as u32 {
                 NO_SUBJECT => None,
                 number => {
-                    let mut at = Reader::new(subjects.get(number as usize * 16..)?);
+                    let mut at =
+                        Reader::new(subjects.get(number.checked_sub(first)? as usize * SUBJECT_BYTES..)?);
                     Some(at.digest()?)
                 }
             };

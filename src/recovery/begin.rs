@@ -1,6 +1,6 @@
 //! The beginning of an opening: the few writes that follow once recovery has decided.
 //!
-//! Owns: their order. A crash can fall between any two of them:
+//! Owns: their order. [`prepare`] does the first, [`begin`] the rest, which waits for the disk. A crash can fall between any two of them:
 //! 1. The new segment is written under a temporary name: a `.tmp` counts for nothing.
 //! 2. It is synced, renamed, the directory synced: unlisted until the root names it, so still nothing. Its number and
 //!    opening are seen by the next recovery and not used again.
@@ -36,10 +36,17 @@ pub(crate) struct Setup {
     pub disk_bytes_max: u64,
 }
 
-/// Writes the first segment of a new opening and names it as the root.
-pub(crate) fn begin(survey: &mut Survey, setup: Setup) -> Result<Beginning> {
-    let Setup { root, latch, segment_bytes, disk_bytes_max } = setup;
-    let store = root.header();
+/// The first segment of a new opening, written and not yet named.
+pub(crate) struct Prepared {
+    setup: Setup,
+    files: Files,
+    header: SegmentHeader,
+    segment: Arc<Segment>,
+}
+
+/// Writes the first segment of a new opening, which begins at this time, and adds what it says to the survey.
+pub(crate) fn prepare(survey: &mut Survey, setup: Setup, clock_ms: u64) -> Result<Prepared> {
+    let store = setup.root.header();
     let counted = !planted!(LsnsGivenOutTwice) || survey.opening_max == 0;
     let opening = survey.opening_max.saturating_add(u64::from(counted));
     if opening > OPENING_MAX {
@@ -55,7 +62,7 @@ pub(crate) fn begin(survey: &mut Survey, setup: Setup) -> Result<Beginning> {
         Arc::clone(&directory.vfs),
         directory.path.clone(),
         directory.read_mode,
-        (segment_bytes, disk_bytes_max),
+        (setup.segment_bytes, setup.disk_bytes_max),
         (in_use, survey.number_max.saturating_add(u32::from(unused))),
     );
     let mut header = SegmentHeader {
@@ -64,7 +71,7 @@ pub(crate) fn begin(survey: &mut Survey, setup: Setup) -> Result<Beginning> {
         store_id: store.store_id,
         salt: random_salt()?,
         opening,
-        clock_ms: survey.clock_ms,
+        clock_ms,
         lsn_first: lsn_before(opening) + 1,
         copied_to: 0,
         capacity: 0,
@@ -77,19 +84,26 @@ pub(crate) fn begin(survey: &mut Survey, setup: Setup) -> Result<Beginning> {
     copy.put_header(&header);
     vfs::write_all_at(file.as_ref(), &copy.bytes, 0)
         .map_err(|error| Error::io(format!("writing segment {}", header.number), error))?;
+    let segment = Segment::new(copy.listed, copy.start, file, files.read_mode)?;
+    survey.takes(Arc::clone(&segment), copy.hints)?;
+    Ok(Prepared { setup, files, header, segment })
+}
+
+/// Names the first segment of a new opening, and makes it the root. Gives how many files were left over and are removed.
+pub(crate) fn begin(survey: &Survey, prepared: Prepared) -> Result<(Beginning, u64)> {
+    let Prepared { setup: Setup { root, latch, .. }, files, header, segment } = prepared;
+    let opening = header.opening;
     if planted!(RootNamedFirst) {
         root.set(opening, header.number, lsn_before(opening))?;
     }
-    files.name(header.number, file.as_ref())?;
-    let segment = Segment::new(copy.listed, copy.start, file, files.read_mode)?;
+    files.name(header.number, segment.file.as_ref())?;
     root.set(opening, header.number, lsn_before(opening))?;
     // It told of the last opening: what ends from now on must not be found in it.
     let _ = survey.directory.vfs.remove(&survey.directory.path.join(snapshot::FILE_NAME));
-    survey.report.files_removed = remove_leftovers(survey);
-    survey.takes(Arc::clone(&segment), copy.hints);
+    let removed = remove_leftovers(survey);
     let mut roster = header.roster;
     roster.leave(&[header.number]);
-    Ok(Beginning { files, root, latch, roster, segment, clock_ms: survey.clock_ms })
+    Ok((Beginning { files, root, latch, roster, segment, clock_ms: header.clock_ms }, removed))
 }
 
 /// Creates the new segment's file. On a full disk the store must still open, so that it can be read and sessions
@@ -156,7 +170,6 @@ impl Copy {
                 add(&record);
             }
         }
-        hints.sort();
         listed.end = bytes.len() as u64;
         Ok(Self { bytes, start: start as u64, listed, hints })
     }

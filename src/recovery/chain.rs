@@ -9,15 +9,14 @@
 //! * frames above `durable` and below that end were written but perhaps never synced: what the page cache says of
 //!   them proves nothing about the disk, so opening copies them to a new segment and syncs them there (rule 11).
 
-use std::io;
 use std::sync::Arc;
 
 use super::open::{Directory, OpenSegment};
 use super::scan::{Hole, scan};
-use crate::error::{Damage, Error, Result};
+use crate::error::{Damage, Result};
 use crate::log::appender::lsn_before;
 use crate::log::bytes::Reader;
-use crate::log::frame::Kind;
+use crate::log::frame::{FRAME_BYTES_MAX, Kind};
 use crate::log::header::{SegmentHeader, StoreHeader};
 use crate::log::hint::Hints;
 use crate::log::mark::{Ending, Mark};
@@ -33,6 +32,9 @@ pub(crate) struct Link {
     holes: Vec<Hole>,
     marks: Vec<(u64, Mark)>,
     changes: Vec<(u64, Change)>,
+    /// What its records say, and the LSN and ceiling of each.
+    hints: Hints,
+    records: Vec<(u64, Deadline)>,
 }
 
 #[derive(Clone, Copy)]
@@ -131,7 +133,8 @@ impl Chain {
     }
 
     /// Takes over what one link says up to `end_lsn`; what is above `keep_to` is to be copied.
-    fn take(&mut self, link: Link, keep_to: u64, end_lsn: u64) -> Result<()> {
+    fn take(&mut self, mut link: Link, keep_to: u64, end_lsn: u64) -> Result<()> {
+        let mut hints = std::mem::take(&mut link.hints);
         let header = &link.open.header;
         self.walked.push((header.number, header.salt));
         self.walked_bytes += header.capacity;
@@ -161,23 +164,20 @@ impl Chain {
         if let Some(last) = kept().chain(above()).next_back() {
             self.last_lsn = last.lsn;
         }
-        let mut hints = Hints::default();
+        hints.hints.retain(|hint| hint.lsn <= keep_to);
+        hints.sweeping.retain(|ending| ending.lsn <= keep_to);
         let mut listed = link.open.listed(read_to);
-        link.records(|record, seen| {
-            if seen.lsn <= keep_to {
-                hints.note(&record, seen.offset, seen.span);
-                listed.lsn_min = listed.lsn_min.min(seen.lsn);
-                listed.lsn_max = listed.lsn_max.max(seen.lsn);
-                listed.ceiling = listed.ceiling.max(record.ceiling());
-            }
-        })?;
+        for (lsn, ceiling) in link.records.iter().filter(|(lsn, _)| *lsn <= keep_to) {
+            listed.lsn_min = listed.lsn_min.min(*lsn);
+            listed.lsn_max = listed.lsn_max.max(*lsn);
+            listed.ceiling = listed.ceiling.max(*ceiling);
+        }
         if !self.damage.is_empty() {
             // Where an ending's own frame is lost, the marks that repeat it are needed for as long as it would be.
             let kept = link.marks.iter().filter(|(lsn, _)| *lsn <= keep_to);
             let ceilings = kept.flat_map(|(_, mark)| &mark.endings).map(|ending| ending.ceiling);
             listed.ceiling = ceilings.fold(listed.ceiling, Deadline::max);
         }
-        hints.sort();
         let mut copied = above().filter(|seen| seen.kind.outlives_its_segment()).peekable();
         if copied.peek().is_some() {
             let segment = link.open.segment(listed)?;
@@ -248,16 +248,42 @@ impl Link {
         }
         // What one reading does not show may be the reading's fault; and where no mark stands behind, it would be taken for
         // the end of the log.
-        let (frames, holes, marks, changes) = (link.frames, link.holes, link.marks, link.changes);
-        let again = Self::read_once(link.open)?;
-        let better = again.frames.len() >= frames.len();
-        Ok(if better { again } else { Self { open: again.open, frames, holes, marks, changes } })
+        let again = Self::read_once(link.open.clone())?;
+        Ok(if again.frames.len() >= link.frames.len() { again } else { link })
     }
 
+    /// Reads it as far as somebody wrote, where that is known. The rest is zeros, and a part of the hole at the end.
     fn read_once(open: OpenSegment) -> Result<Self> {
-        let bytes = open.bytes()?;
+        let (start, length) = (open.start(), open.length());
+        let mut bytes = open.read_trimmed(start, open.written_end()?)?;
+        let whole = usize::try_from(length.saturating_sub(start)).unwrap_or(usize::MAX);
+        let mut link = Self::of(&open, &bytes);
+        if bytes.len() < whole && link.hole_at(start + bytes.len() as u64).is_some_and(|hole| !hole.blank) {
+            // The last frame may end with zeros that were not kept.
+            bytes.resize(whole.min(bytes.len() + FRAME_BYTES_MAX), 0);
+            link = Self::of(&open, &bytes);
+        }
+        if bytes.len() >= whole {
+            return Ok(link);
+        }
+        let offset = start + bytes.len() as u64;
+        let lsn_before = link.frames.last().map_or(0, |seen| seen.lsn);
+        match link.hole_at(offset) {
+            Some(hole) => hole.end = length,
+            None => link.holes.push(Hole { offset, end: length, lsn_before, lsn_behind: None, blank: true }),
+        }
+        Ok(link)
+    }
+
+    /// The hole that reaches to here, where the bytes end.
+    fn hole_at(&mut self, end: u64) -> Option<&mut Hole> {
+        self.holes.last_mut().filter(|hole| hole.end == end && hole.lsn_behind.is_none())
+    }
+
+    fn of(open: &OpenSegment, bytes: &[u8]) -> Self {
         let (mut frames, mut marks, mut changes) = (Vec::new(), Vec::new(), Vec::new());
-        let holes = scan(&bytes, open.start(), open.header.salt, true, |offset, frame| {
+        let (mut hints, mut records) = (Hints::default(), Vec::new());
+        let holes = scan(bytes, open.start(), open.header.salt, true, |offset, frame| {
             frames.push(Seen { offset, span: frame.span(), lsn: frame.lsn, kind: frame.kind });
             match frame.kind {
                 Kind::Mark => marks.extend(Mark::decode(frame.body).map(|mark| (frame.lsn, mark))),
@@ -269,11 +295,15 @@ impl Link {
                     changes
                         .extend(decode_leave(frame.body).map(|numbers| (frame.lsn, Change::Leave(numbers))));
                 }
-                _ => {}
+                _ => {
+                    if let Some(record) = Record::decode(&frame) {
+                        hints.note(&record, offset, frame.span());
+                        records.push((frame.lsn, record.ceiling()));
+                    }
+                }
             }
         });
-        drop(bytes);
-        Ok(Self { open, frames, holes, marks, changes })
+        Self { open: open.clone(), frames, holes, marks, changes, hints, records }
     }
 
     /// The segment of the log that this one announces. Numbers ascend, so no walk comes back to where it was.
@@ -290,29 +320,6 @@ impl Link {
         self.changes.iter().any(|(lsn, change)| {
             *lsn == at && matches!(change, Change::Enter(listed) if listed.origin == Origin::Log)
         })
-    }
-
-    fn records(&self, mut each: impl FnMut(Record<'_>, &Seen)) -> Result<()> {
-        let bytes = self.open.bytes()?;
-        let start = self.open.start();
-        for seen in self.frames.iter().filter(|seen| seen.kind.outlives_its_segment()) {
-            let at = usize::try_from(seen.offset - start).unwrap_or(usize::MAX);
-            let frame = bytes
-                .get(at..)
-                .and_then(|bytes| crate::log::frame::decode(bytes, self.open.header.salt, seen.offset))
-                .ok_or_else(|| self.read_otherwise(seen))?;
-            if let Some(record) = Record::decode(&frame) {
-                each(record, seen);
-            }
-        }
-        Ok(())
-    }
-
-    /// It was there a moment ago. To go on without it would be to decide by what one reading happened to show.
-    fn read_otherwise(&self, seen: &Seen) -> Error {
-        let what =
-            format!("byte {} of {} was not the same when it was read again", seen.offset, self.open.name());
-        Error::io("reading the end of the log", io::Error::new(io::ErrorKind::InvalidData, what))
     }
 
     fn torn_bytes(&self, end_lsn: u64) -> u64 {

@@ -14,6 +14,12 @@ use crate::log::segment::{Segment, file_name};
 use crate::options::ReadMode;
 use crate::vfs::{self, Vfs, VfsFile};
 
+/// How much of a file is read at once where its end is looked for.
+const PIECE_BYTES: usize = 1 << 20;
+
+/// Zeros to compare with.
+const BLANK: [u8; 4096] = [0; 4096];
+
 /// A store's directory.
 pub(crate) struct Directory {
     pub vfs: Arc<dyn Vfs>,
@@ -23,6 +29,7 @@ pub(crate) struct Directory {
 }
 
 /// A segment's file whose header is sound and of this store.
+#[derive(Clone)]
 pub(crate) struct OpenSegment {
     pub header: SegmentHeader,
     pub file: Arc<dyn VfsFile>,
@@ -118,9 +125,16 @@ impl OpenSegment {
         SegmentHeader::bytes(self.header.roster.len()) as u64
     }
 
-    /// All bytes from the first frame to the end of the file.
-    pub fn bytes(&self) -> Result<Cow<'_, [u8]>> {
-        self.read(self.start(), self.length)
+    /// Where the file ends.
+    pub const fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// Where it ends but for zeros that nobody wrote.
+    pub fn written_end(&self) -> Result<u64> {
+        let end = self.file.written_end();
+        end.map_err(|error| Error::io(format!("asking how far {} was written", self.name()), error))
+            .map(|end| end.min(self.length))
     }
 
     /// The bytes of a stretch, with what is not there left out.
@@ -131,6 +145,38 @@ impl OpenSegment {
             .map_err(|error| Error::io(format!("reading {}", self.name()), error))?;
         buffer.truncate(read);
         Ok(Cow::Owned(buffer))
+    }
+
+    /// The bytes of a stretch, without the zeros at its end: what is not there reads as zero. These are read too, a piece at a
+    /// time, since they may be what is left of records; but an unwritten rest takes no memory.
+    pub fn read_trimmed(&self, start: u64, end: u64) -> Result<Vec<u8>> {
+        let failed = |error| Error::io(format!("reading {}", self.name()), error);
+        let (mut bytes, mut zeros) = (Vec::new(), 0);
+        let mut at = start;
+        while at < end {
+            let piece = usize::try_from(end - at).unwrap_or(usize::MAX).min(PIECE_BYTES);
+            let kept = bytes.len();
+            bytes.resize(kept + piece, 0);
+            let there = bytes.get_mut(kept..).unwrap_or_default();
+            let read = vfs::read_up_to(self.file.as_ref(), there, at).map_err(failed)?;
+            let is_blank = there.chunks(BLANK.len()).all(|chunk| BLANK.starts_with(chunk));
+            if is_blank {
+                bytes.truncate(kept);
+                zeros += read;
+            } else {
+                // The zeros between it and what is before it.
+                bytes.resize(kept + zeros + piece, 0);
+                bytes.copy_within(kept..kept + piece, kept + zeros);
+                bytes.get_mut(kept..kept + zeros).unwrap_or_default().fill(0);
+                bytes.truncate(kept + zeros + read);
+                zeros = 0;
+            }
+            at += read as u64;
+            if read < piece {
+                break;
+            }
+        }
+        Ok(bytes)
     }
 
     /// The open segment, listed like this.

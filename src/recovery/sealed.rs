@@ -5,8 +5,10 @@
 use std::sync::Arc;
 
 use super::open::{Directory, OpenSegment};
+use super::run::Run;
 use super::scan::scan;
-use crate::error::{Damage, Result};
+use super::source::Source;
+use crate::error::{Damage, Error, Result};
 use crate::log::frame::Kind;
 use crate::log::hint::Hints;
 use crate::log::mark::{Ending, Mark};
@@ -17,10 +19,10 @@ use crate::log::segment::Segment;
 /// A sealed segment and what it says.
 pub(crate) struct Sealed {
     pub segment: Arc<Segment>,
-    pub hints: Hints,
+    pub run: Run,
     /// Whether the frames had to be read.
     pub scanned: bool,
-    /// Endings that its marks repeat; only read with the frames.
+    /// Endings that concern no single digest; and, read with the frames, those that its marks repeat.
     pub endings: Vec<Ending>,
     /// What is damaged, and the LSN up to which endings may be missing because of it.
     pub damage: Vec<(Damage, Option<u64>)>,
@@ -32,19 +34,18 @@ impl Sealed {
         let open = directory.open_listed(listed)?;
         let segment = open.segment(*listed)?;
         segment.died_at(open.header.clock_ms);
-        if let Some(hints) = footer(&open, listed)? {
-            return Ok(Self { segment, hints, scanned: false, endings: Vec::new(), damage: Vec::new() });
+        if let Some((run, endings)) = footer(&open, listed)? {
+            return Ok(Self { segment, run, scanned: false, endings, damage: Vec::new() });
         }
         frames(&open, listed, segment)
     }
 }
 
 /// The footer, if it is sound.
-fn footer(open: &OpenSegment, listed: &Listed) -> Result<Option<Hints>> {
-    let head = open.read(listed.end, listed.end + Hints::HEAD_BYTES as u64)?;
-    let Some(length) = Hints::claimed_length_max(&head) else { return Ok(None) };
-    let bytes = open.read(listed.end, listed.end.saturating_add(length))?;
-    Ok(Hints::decode(&bytes, listed.salt, listed.end))
+fn footer(open: &OpenSegment, listed: &Listed) -> Result<Option<(Run, Vec<Ending>)>> {
+    let source = Source::File(Arc::clone(&open.file), listed.end);
+    Run::check(listed.number, source, listed.salt, listed.end)
+        .map_err(|error| Error::io(format!("reading {}", open.name()), error))
 }
 
 fn frames(open: &OpenSegment, listed: &Listed, segment: Arc<Segment>) -> Result<Sealed> {
@@ -68,7 +69,9 @@ fn frames(open: &OpenSegment, listed: &Listed, segment: Arc<Segment>) -> Result<
         let lsn_before = holes.last().map_or(0, |hole| hole.lsn_before);
         holes.push(super::scan::Hole { offset, end, lsn_before, lsn_behind: None, blank: false });
     }
-    hints.sort();
+    drop(bytes);
+    endings.append(&mut hints.sweeping);
+    let run = Run::of(listed.number, hints)?;
     let damage = holes
         .iter()
         .map(|hole| {
@@ -83,5 +86,5 @@ fn frames(open: &OpenSegment, listed: &Listed, segment: Arc<Segment>) -> Result<
             (damage, (!repeated).then_some(lost_to))
         })
         .collect();
-    Ok(Sealed { segment, hints, scanned: true, endings, damage })
+    Ok(Sealed { segment, run, scanned: true, endings, damage })
 }

@@ -1,37 +1,55 @@
 //! The snapshot: the index as a clean close left it, so that the next opening need not read the hints.
 //!
 //! ```text
-//!   0          8          24         32         40       48        56        64      72
-//!   ┌──────────┬──────────┬──────────┬──────────┬────────┬─────────┬─────────┬───────┬──────────┬──────────┬─────┐
-//!   │ SESSNAP1 │ store id │ opening  │ last lsn │ roster │entries n│subject m│segms k│ n × 24   │ m × 24   │k×16 │ crc 4
-//!   └──────────┴──────────┴──────────┴──────────┴────────┴─────────┴─────────┴───────┴──────────┴──────────┴─────┘
+//!   0          8          24         32         40       48        56        64       72       80
+//!   ┌──────────┬──────────┬──────────┬──────────┬────────┬─────────┬─────────┬────────┬────────┬───
+//!   │ SESSNAP2 │ store id │ opening  │ last lsn │ roster │entries n│subject m│users u │segms k │
+//!   └──────────┴──────────┴──────────┴──────────┴────────┴─────────┴─────────┴────────┴────────┴───
+//!   80                        2128               
+//!   ┬───────────────────────────┬────────────────┬────────┬───────┬──────────┬──────────┐
+//!   │ division: count 4│crc 4│… │ crc 4│crc 4│ … │ k × 16 │ crc 4 │  n × 24  │  m × 24  │
+//!   ┴───────────────────────────┴────────────────┴────────┴───────┴──────────┴──────────┘
+//!     256 of entries              of subjects      segments  of all
+//!                                                            before
 //! ```
-//! An entry is its tag's 36 bits with flags and arming below them (8), segment (4), offset in 8-byte units (4), deadline
-//! (8); a subject its digest (16) and the tag of one of its sessions (8); a segment its number (8) and live bytes (8).
+//! An entry is its tag's 36 bits with a flag and the arming below them (8), segment (4), offset in 8-byte units (4),
+//! deadline (8); a subject its digest (16) and the tag of one of its sessions (8); a segment its number (8) and live bytes
+//! (8). Entries stand by ascending tag, divided by the first byte of it; subjects in parts of 16,384. Each of these has a
+//! checksum, and the head has one over itself and theirs, so every byte is covered, and parts are read by themselves.
 //!
 //! Owns: the file `SNAPSHOT`. It is only a cache: it counts when it was made by the last opening, at exactly the frame
-//! that the log ends with, over exactly the roster that the log has, and when its checksum is right. Any doubt, and
+//! that the log ends with, over exactly the roster that the log has, and when its checksums are right. Any doubt, and
 //! the log is read instead. A crash while it is written leaves a `.tmp`, which counts for nothing.
 
+mod writer;
+
 use std::collections::HashMap;
+use std::io;
 
 use super::chain::Chain;
 use super::open::Directory;
+use super::source::Source;
+use super::spread::spread;
 use crate::error::{Error, Result};
 use crate::id::Digest;
 use crate::index::{Entry, Place};
 use crate::log::bytes::{Put, Reader};
 use crate::session::Deadline;
-use crate::vfs::{self, Vfs};
+
+pub(crate) use writer::Writer;
+#[cfg(feature = "fuzzing")]
+pub(crate) use writer::{bytes_of, sealed};
 
 /// The file's name.
 pub(crate) const FILE_NAME: &str = "SNAPSHOT";
-const TMP_NAME: &str = "SNAPSHOT.tmp";
-const MAGIC: [u8; 8] = *b"SESSNAP1";
+const MAGIC: [u8; 8] = *b"SESSNAP2";
+const FIXED_BYTES: usize = 80;
+const DIVISIONS: usize = 256;
 const ENTRY_BYTES: usize = 24;
+const SUBJECTS_OF_PART: usize = 16 << 10;
 const HAS_SUBJECT: u64 = 1 << 8;
-const NEVER_UPDATED: u64 = 1 << 9;
-const CHUNK_BYTES: usize = 1 << 20;
+/// From here on a second thread is worth its beginning.
+const TWO_BYTES: u64 = 4 << 20;
 
 /// The state of the log that a snapshot speaks of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,12 +84,37 @@ impl Moment {
     }
 }
 
-/// What a snapshot holds.
+/// A snapshot whose every byte has been read once and found right.
 pub(crate) struct Snapshot {
-    entries: Vec<u8>,
-    subjects: Vec<u8>,
+    source: Source,
+    parts: Vec<Part>,
+    /// How many subjects have sessions.
+    pub users: usize,
     /// Live bytes by segment.
     pub live_bytes: HashMap<u32, u64>,
+}
+
+/// Entries or subjects that have a checksum together.
+struct Part {
+    offset: u64,
+    items: usize,
+    crc: u32,
+    /// The first byte of the entries' tags; `None` of subjects.
+    division: Option<u8>,
+}
+
+/// What stands in a part.
+pub(crate) enum Items<'a> {
+    Entries(&'a [u8]),
+    Subjects(&'a [u8]),
+}
+
+/// Where what stands in a file with so many subjects and segments.
+fn layout(subjects: u64, segments: u64) -> Option<(usize, usize)> {
+    let subject_parts = usize::try_from(subjects).ok()?.div_ceil(SUBJECTS_OF_PART);
+    let segments_at = subject_parts.checked_mul(4)?.checked_add(FIXED_BYTES + DIVISIONS * 8)?;
+    let head = usize::try_from(segments).ok()?.checked_mul(16)?.checked_add(segments_at)?.checked_add(4)?;
+    Some((segments_at, head))
 }
 
 impl Snapshot {
@@ -84,198 +127,129 @@ impl Snapshot {
         // Every entry speaks of a frame, and a frame is longer: what is larger than the log is no snapshot of it.
         let listed = chain.roster.iter().map(|listed| listed.end);
         let log_bytes = listed.fold(chain.walked_bytes, u64::saturating_add);
-        let length = file.len().ok().filter(|length| *length <= log_bytes.saturating_add(1 << 20))?;
-        let mut bytes = vec![0; usize::try_from(length).ok()?];
-        vfs::read_exact_at(file.as_ref(), &mut bytes, 0).ok()?;
-        Self::decode(&bytes, &moment)
+        file.len().ok().filter(|length| *length <= log_bytes.saturating_add(1 << 20))?;
+        Self::check(Source::File(file, 0), &moment)
     }
 
-    /// The snapshot in these bytes, if it speaks of this moment.
-    pub fn decode(bytes: &[u8], moment: &Moment) -> Option<Self> {
-        let (covered, crc) = bytes.split_at_checked(bytes.len().checked_sub(4)?)?;
+    /// The snapshot in this source, if it speaks of this moment and each of its checksums is right.
+    pub fn check(source: Source, moment: &Moment) -> Option<Self> {
+        let length = source.len().ok()?;
+        let snapshot = Self::head(source, length, moment)?;
+        let check = |buffer: &mut Vec<u8>, part: usize| {
+            let part = snapshot.parts.get(part)?;
+            snapshot.read_part(part, buffer, |source, buffer, offset| source.read(buffer, offset)).ok()?;
+            part.is_right(buffer).then_some(())
+        };
+        let (_, parts) = spread(snapshot.parts.len(), length >= TWO_BYTES, || (), check);
+        parts.into_iter().all(|part| part.flatten().is_some()).then_some(snapshot)
+    }
+
+    fn head(source: Source, length: u64, moment: &Moment) -> Option<Self> {
+        let mut head = vec![0; FIXED_BYTES];
+        source.read(&mut head, 0).ok()?;
         let mut expected = Vec::new();
         moment.encode(&mut expected);
-        let mut reader = Reader::new(covered);
-        let speaks_of_it = reader.take(expected.len())? == expected || planted!(StaleSnapshotBelieved);
-        if !speaks_of_it || Reader::new(crc).u32()? != crc32fast::hash(covered) {
+        if !head.starts_with(&expected) && !planted!(StaleSnapshotBelieved) {
             return None;
         }
-        let mut counts = [0usize; 3];
-        for count in &mut counts {
-            *count = usize::try_from(reader.u64()?).ok()?;
+        let mut reader = Reader::new(head.get(expected.len()..)?);
+        let (entries, subjects) = (reader.u64()?, reader.u64()?);
+        let (users, segments) = (usize::try_from(reader.u64()?).ok()?, reader.u64()?);
+        let (segments_at, head_bytes) = layout(subjects, segments)?;
+        let items_bytes = entries.checked_add(subjects)?.checked_mul(ENTRY_BYTES as u64)?;
+        if items_bytes.checked_add(head_bytes as u64)? != length {
+            return None;
         }
-        let [entries, subjects, segments] = counts;
-        let entries = reader.take(entries.checked_mul(ENTRY_BYTES)?)?.to_vec();
-        let subjects = reader.take(subjects.checked_mul(ENTRY_BYTES)?)?.to_vec();
-        let live_bytes = (0..segments)
-            .map(|_| Some((u32::try_from(reader.u64()?).ok()?, reader.u64()?)))
-            .collect::<Option<HashMap<_, _>>>()?;
-        reader.rest().is_empty().then_some(Self { entries, subjects, live_bytes })
-    }
-
-    /// The index entries.
-    pub fn entries(&self) -> impl Iterator<Item = Entry> {
-        self.entries.chunks_exact(ENTRY_BYTES).filter_map(|bytes| {
-            let mut reader = Reader::new(bytes);
-            let (key, segment, offset, deadline) =
-                (reader.u64()?, reader.u32()?, reader.u32()?, reader.u64()?);
-            let entry = Entry::new(key, Place { segment, offset }, Deadline::at_ms(deadline), key as u8);
-            Some(entry.with_subject(key & HAS_SUBJECT != 0).with_never_updated(key & NEVER_UPDATED != 0))
-        })
-    }
-
-    /// The subjects and the tags of their sessions.
-    pub fn subjects(&self) -> impl Iterator<Item = (Digest, u64)> {
-        self.subjects.chunks_exact(ENTRY_BYTES).filter_map(|bytes| {
-            let mut reader = Reader::new(bytes);
-            Some((reader.digest()?, reader.u64()?))
-        })
-    }
-}
-
-/// Appends an index entry.
-pub(crate) fn put_entry(out: &mut Vec<u8>, entry: Entry) {
-    let flags = if entry.has_subject() { HAS_SUBJECT } else { 0 }
-        | if entry.never_updated() { NEVER_UPDATED } else { 0 };
-    out.put_u64(entry.tag() | flags | u64::from(entry.arming()));
-    out.put_u32(entry.place().segment);
-    out.put_u32(entry.place().offset);
-    out.put_u64(entry.deadline().bits());
-}
-
-/// Writes a snapshot, piece by piece, and gives it its name at the end.
-pub(crate) struct Writer<'v> {
-    vfs: &'v dyn Vfs,
-    directory: &'v std::path::Path,
-    file: std::sync::Arc<dyn vfs::VfsFile>,
-    buffer: Vec<u8>,
-    offset: u64,
-    crc: crc32fast::Hasher,
-}
-
-impl<'v> Writer<'v> {
-    /// A snapshot of this moment, with so many entries, subjects and segments to follow.
-    pub fn new(
-        vfs: &'v dyn Vfs,
-        directory: &'v std::path::Path,
-        moment: &Moment,
-        counts: [usize; 3],
-    ) -> Result<Self> {
-        let tmp = directory.join(TMP_NAME);
-        let failed = |error| Error::io("creating SNAPSHOT.tmp", error);
-        match vfs.remove(&tmp) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
-            _ => {}
+        head.resize(head_bytes, 0);
+        source.read(&mut head, 0).ok()?;
+        let (covered, crc) = head.split_at_checked(head_bytes - 4)?;
+        if Reader::new(crc).u32()? != crc32fast::hash(covered) {
+            return None;
         }
-        let file = vfs.create(&tmp).map_err(failed)?;
-        let mut buffer = Vec::with_capacity(CHUNK_BYTES + 64);
-        moment.encode(&mut buffer);
-        counts.iter().for_each(|count| buffer.put_u64(*count as u64));
-        Ok(Self { vfs, directory, file, buffer, offset: 0, crc: crc32fast::Hasher::new() })
-    }
-
-    /// Adds an index entry.
-    pub fn entry(&mut self, entry: Entry) -> Result<()> {
-        put_entry(&mut self.buffer, entry);
-        self.spill(CHUNK_BYTES)
-    }
-
-    /// Adds a subject and the tag of a session of his.
-    pub fn subject(&mut self, subject: Digest, tag: u64) -> Result<()> {
-        self.buffer.put_digest(subject);
-        self.buffer.put_u64(tag);
-        self.spill(CHUNK_BYTES)
-    }
-
-    /// Adds a segment's live bytes.
-    pub fn segment(&mut self, number: u32, live_bytes: u64) -> Result<()> {
-        self.buffer.put_u64(u64::from(number));
-        self.buffer.put_u64(live_bytes);
-        self.spill(CHUNK_BYTES)
-    }
-
-    fn spill(&mut self, at_least: usize) -> Result<()> {
-        if self.buffer.len() >= at_least && !self.buffer.is_empty() {
-            self.crc.update(&self.buffer);
-            self.write()?;
-        }
-        Ok(())
-    }
-
-    fn write(&mut self) -> Result<()> {
-        vfs::write_all_at(self.file.as_ref(), &self.buffer, self.offset)
-            .map_err(|error| Error::io("writing SNAPSHOT.tmp", error))?;
-        self.offset += self.buffer.len() as u64;
-        self.buffer.clear();
-        Ok(())
-    }
-
-    /// Names the snapshot, durably.
-    pub fn finish(mut self) -> Result<()> {
-        self.spill(0)?;
-        let crc = std::mem::take(&mut self.crc).finalize();
-        self.buffer.put_u32(crc);
-        self.write()?;
-        let failed = |error| Error::io("naming SNAPSHOT", error);
-        self.file.sync().map_err(failed)?;
-        self.vfs.rename(&self.directory.join(TMP_NAME), &self.directory.join(FILE_NAME)).map_err(failed)?;
-        self.vfs.sync_dir(self.directory).map_err(failed)
-    }
-}
-
-#[cfg(test)]
-#[cfg(feature = "simulation")]
-mod tests {
-    use super::*;
-    use crate::vfs::SimVfs;
-    use std::path::Path;
-
-    const DIRECTORY: &str = "/store";
-    const SUBJECTS: [(Digest, u64); 2] = [(Digest([5; 16]), 7 << 40), (Digest([6; 16]), 8 << 40)];
-
-    fn moment() -> Moment {
-        Moment::new([1; 16], 2, 3, vec![(4, 5)])
-    }
-
-    /// Each flag by itself, and all of an entry's bits beside them.
-    fn entries() -> Vec<Entry> {
-        let flags = [(false, false), (false, true), (true, false), (true, true)];
-        let entry = |(number, (subject, lone)): (u64, (bool, bool))| {
-            let place = Place { segment: u32::MAX - number as u32, offset: u32::MAX / 3 };
-            let arming = if number == 0 { 0 } else { u8::MAX };
-            let entry = Entry::new((u64::MAX / 3) << number, place, Deadline::at_ms(9 + number), arming);
-            entry.with_subject(subject).with_never_updated(lone)
+        let mut snapshot = Self { source, parts: Vec::new(), users, live_bytes: HashMap::new() };
+        let (mut checksums, mut offset) = (Reader::new(covered.get(FIXED_BYTES..)?), head_bytes as u64);
+        let mut add = |items: usize, crc, division| {
+            if items > 0 {
+                snapshot.parts.push(Part { offset, items, crc, division });
+                offset += items as u64 * ENTRY_BYTES as u64;
+            }
         };
-        (0..).zip(flags).map(entry).collect()
-    }
-
-    fn written() -> Vec<u8> {
-        let sim = SimVfs::new();
-        sim.create_dir(Path::new(DIRECTORY)).unwrap();
-        let mut writer = Writer::new(&sim, Path::new(DIRECTORY), &moment(), [4, 2, 1]).unwrap();
-        entries().into_iter().for_each(|entry| writer.entry(entry).unwrap());
-        SUBJECTS.iter().for_each(|(subject, tag)| writer.subject(*subject, *tag).unwrap());
-        writer.segment(4, 4096).unwrap();
-        writer.finish().unwrap();
-        sim.read_file(&Path::new(DIRECTORY).join(FILE_NAME)).unwrap()
-    }
-
-    /// What a flag says decides who may be evicted: a login must not come back as an anonymous session.
-    #[test]
-    fn a_session_comes_back_with_all_that_memory_knew_of_it() {
-        let snapshot = Snapshot::decode(&written(), &moment()).unwrap();
-        assert_eq!(snapshot.entries().collect::<Vec<_>>(), entries());
-        assert_eq!(snapshot.subjects().collect::<Vec<_>>(), SUBJECTS);
-        assert_eq!(snapshot.live_bytes, HashMap::from([(4, 4096)]));
-    }
-
-    #[test]
-    fn the_flags_stand_between_tag_and_arming() {
-        for (entry, flags) in entries().into_iter().zip([0, 0x200, 0x100, 0x300]) {
-            let mut out = Vec::new();
-            put_entry(&mut out, entry);
-            let key = entry.tag() | flags | u64::from(entry.arming());
-            assert_eq!(Reader::new(&out).u64(), Some(key));
+        let mut left = usize::try_from(entries).ok()?;
+        for division in 0..=u8::MAX {
+            let (count, crc) = (checksums.u32()? as usize, checksums.u32()?);
+            left = left.checked_sub(count)?;
+            add(count, crc, Some(division));
         }
+        let mut subjects = Some(usize::try_from(subjects).ok()?).filter(|_| left == 0)?;
+        while subjects > 0 {
+            let count = subjects.min(SUBJECTS_OF_PART);
+            subjects -= count;
+            add(count, checksums.u32()?, None);
+        }
+        let mut segments = Reader::new(covered.get(segments_at..)?);
+        while !segments.rest().is_empty() {
+            snapshot.live_bytes.insert(u32::try_from(segments.u64()?).ok()?, segments.u64()?);
+        }
+        Some(snapshot)
     }
+
+    /// How many parts there are.
+    pub const fn parts(&self) -> usize {
+        self.parts.len()
+    }
+
+    /// Whether it is large enough for two threads.
+    pub fn is_large(&self) -> bool {
+        self.parts.last().is_some_and(|last| last.offset >= TWO_BYTES)
+    }
+
+    /// Reads one part into the buffer.
+    ///
+    /// # Errors
+    /// `Io` where it cannot be read, or is not what it was.
+    pub fn part<'b>(&self, number: usize, buffer: &'b mut Vec<u8>) -> Result<Items<'b>> {
+        let Some(part) = self.parts.get(number) else { return Ok(Items::Entries(&[])) };
+        self.read_part(part, buffer, |source, buffer, offset| {
+            source.read_checked(buffer, offset, |bytes| part.is_right(bytes))
+        })
+        .map_err(|error| Error::io("reading SNAPSHOT", error))?;
+        Ok(if part.division.is_some() { Items::Entries(buffer) } else { Items::Subjects(buffer) })
+    }
+
+    fn read_part(
+        &self,
+        part: &Part,
+        buffer: &mut Vec<u8>,
+        read: impl FnOnce(&Source, &mut [u8], u64) -> io::Result<()>,
+    ) -> io::Result<()> {
+        // Bounded by the file's length, which is that of all parts.
+        buffer.resize(part.items * ENTRY_BYTES, 0);
+        read(&self.source, buffer, part.offset)
+    }
+}
+
+impl Part {
+    fn is_right(&self, bytes: &[u8]) -> bool {
+        let of_it =
+            |division: u8| bytes.chunks_exact(ENTRY_BYTES).all(|entry| entry.get(7) == Some(&division));
+        crc32fast::hash(bytes) == self.crc && self.division.is_none_or(of_it)
+    }
+}
+
+/// The entries in a part's bytes.
+pub(crate) fn entries(bytes: &[u8]) -> impl Iterator<Item = Entry> {
+    bytes.chunks_exact(ENTRY_BYTES).filter_map(|bytes| {
+        let mut reader = Reader::new(bytes);
+        let (key, segment, offset, deadline) = (reader.u64()?, reader.u32()?, reader.u32()?, reader.u64()?);
+        let entry = Entry::new(key, Place { segment, offset }, Deadline::at_ms(deadline), key as u8);
+        Some(entry.with_subject(key & HAS_SUBJECT != 0))
+    })
+}
+
+/// The subjects in a part's bytes, and the tags of their sessions.
+pub(crate) fn subjects(bytes: &[u8]) -> impl Iterator<Item = (Digest, u64)> {
+    bytes.chunks_exact(ENTRY_BYTES).filter_map(|bytes| {
+        let mut reader = Reader::new(bytes);
+        Some((reader.digest()?, reader.u64()?))
+    })
 }

@@ -61,23 +61,18 @@ impl Core {
         let mut subjects = Vec::new();
         self.subjects.for_each(|subject, tag| subjects.push((subject, tag)));
         let segments = self.index.segments();
+        let live_bytes = segments.iter().map(|(number, segment)| (number, segment.live_bytes())).collect();
         let directory: &Path = &self.directory;
-        let counts = [self.index.len(), subjects.len(), segments.len()];
-        let mut writer = Writer::new(self.options.vfs.as_ref(), directory, &moment, counts)?;
+        let counts = (subjects.len(), self.subjects.len());
+        let mut writer = Writer::new(self.options.vfs.as_ref(), directory, &moment, counts, live_bytes)?;
+        // The shards are in the order of the tags in them.
         for shard in 0..self.index.shard_count() {
-            for entry in self.index.shard_entries(shard) {
-                writer.entry(entry)?;
-            }
+            writer.entries(self.index.shard_entries(shard))?;
             if !in_time() {
                 return Ok(());
             }
         }
-        for (subject, tag) in subjects {
-            writer.subject(subject, tag)?;
-        }
-        for (number, segment) in segments.iter() {
-            writer.segment(number, segment.live_bytes())?;
-        }
+        writer.subjects(&subjects)?;
         writer.finish()
     }
 }

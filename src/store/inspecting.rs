@@ -16,9 +16,11 @@ use crate::log::header::StoreHeader;
 use crate::log::root::Root;
 use crate::log::segment::Segment;
 use crate::recovery::chain::Purpose;
+use crate::recovery::merge::Scratch;
 use crate::recovery::open::Directory;
 use crate::recovery::scan::scan;
 use crate::recovery::survey;
+use crate::recovery::verdict::Alive;
 use crate::session::Deadline;
 use crate::stats::{BackupReport, EndingsAhead, Stats, Verification};
 use crate::sync::atomic::Ordering;
@@ -236,9 +238,13 @@ impl Core {
             store_id: appender.store_id(),
             read_mode: self.options.read_mode,
         };
-        let mut copied = survey(directory, root, Purpose::Examine, crate::options::Recovery::Strict)?;
+        let copied = survey(directory, root, Purpose::Examine, crate::options::Recovery::Strict)?;
         let mut sessions = 0;
-        copied.judge(|alive| sessions += u64::from(alive.deadline > Deadline::at_ms(0)));
+        let mut scratch = Scratch::default();
+        for band in copied.bands() {
+            let each = |alive: Alive| sessions += u64::from(alive.deadline > Deadline::at_ms(0));
+            copied.judge(&band, &mut scratch, each)?;
+        }
         Ok(sessions)
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::Held;
 use super::core::Core;
-use super::filling::{fill, index_of};
+use super::filling::{core_of, fill, index_of};
 use super::upkeep::Upkeep;
 use crate::clock::Watch;
 use crate::error::{Error, Result};
@@ -22,10 +22,10 @@ use crate::log::latch::Latch;
 use crate::log::root::{self, Root};
 use crate::log::segment::{Segment, number_of};
 use crate::options::{Options, Recovery};
-use crate::recovery::begin::{Setup, begin};
+use crate::recovery::begin::{Setup, begin, prepare};
 use crate::recovery::chain::Purpose;
 use crate::recovery::open::Directory;
-use crate::recovery::survey;
+use crate::recovery::{Survey, survey};
 use crate::sync::{Instant, LazyLock, Mutex, pause};
 
 /// The stores that are open in this process, by device and inode of their directories. Each has a lock of its own, held
@@ -115,7 +115,6 @@ fn open_core(directory: &Path, options: Options, lock: DirectoryLock) -> Result<
     let mark_ms = survey.clock_ms;
     let watch =
         Watch::new(Arc::clone(&options.clock), mark_ms, options.clock_confirm, options.clock_jump_max);
-    survey.clock_ms = watch.now().settled_ms;
     let in_use: u64 = survey.segments.iter().map(|segment| segment.capacity).sum();
     let setup = Setup {
         root,
@@ -123,16 +122,25 @@ fn open_core(directory: &Path, options: Options, lock: DirectoryLock) -> Result<
         segment_bytes: options.segment_bytes,
         disk_bytes_max: disk_bytes_max(directory, &options, in_use)?,
     };
-    let beginning = begin(&mut survey, setup)?;
+    let preparing = Instant::now();
+    let prepared = prepare(&mut survey, setup, watch.now().settled_ms)?;
+    let prepared_in = preparing.elapsed();
     // Judged by the time that was durable, not by what the clock says now.
     survey.clock_ms = planted!(OpeningBelievesTheClock, watch.now().now_ms, mark_ms);
     let index = Arc::new(index_of(&survey, &options)?);
+    let beginning = |survey: &Survey| {
+        let began = Instant::now();
+        begin(survey, prepared).map(|begun| (begun, began.elapsed()))
+    };
+    let (((beginning, removed), took), memory) = fill(&mut survey, &index, beginning)?;
+    (survey.report.files_removed, survey.report.parts.begin) = (removed, prepared_in + took);
     let on_segment = Arc::clone(&index);
     let hears = Box::new(move |segment: &Arc<Segment>| {
         on_segment.add_segment(segment.number, segment.capacity, segment)
     });
     let appender = Appender::new(beginning, hears);
-    fill(survey, watch, index, Some(appender), Some(lock), (directory, options, header), began)
+    let rest = (directory, options, header);
+    Ok(core_of(survey, memory, (watch, index), Some(appender), Some(lock), rest, began))
 }
 
 /// Opens for reading only: looks again when a server's work has overtaken the look.
@@ -150,12 +158,13 @@ fn inspect(directory: &Path, mut options: Options) -> Result<Arc<Held>> {
         // What a server at work has just removed looks like damage, so with one there nothing is salvaged at once.
         let mode = if holder.is_some() { Recovery::Strict } else { options.recovery };
         match survey(place(directory, &options, &header), &root, Purpose::Examine, mode) {
-            Ok(survey) => {
+            Ok(mut survey) => {
                 let clock = Arc::clone(&options.clock);
                 let watch = Watch::new(clock, survey.clock_ms, options.clock_confirm, options.clock_jump_max);
                 let index = Arc::new(index_of(&survey, &options)?);
                 let rest = (directory, options, header);
-                let mut core = fill(survey, watch, index, None, None, rest, began)?;
+                let ((), memory) = fill(&mut survey, &index, |_| Ok(()))?;
+                let mut core = core_of(survey, memory, (watch, index), None, None, rest, began);
                 if let Some(core) = Arc::get_mut(&mut core) {
                     core.holder = holder;
                 }

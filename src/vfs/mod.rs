@@ -11,6 +11,7 @@
 
 #[cfg(test)]
 mod conformance;
+mod extents;
 mod map;
 mod network;
 mod real;
@@ -49,6 +50,12 @@ pub trait VfsFile: Send + Sync {
 
     /// The file's length in bytes.
     fn len(&self) -> io::Result<u64>;
+
+    /// Where the file ends but for what was never written and reads as zero. Its length where the file system cannot tell,
+    /// or cannot be believed: then somebody must read to know.
+    fn written_end(&self) -> io::Result<u64> {
+        self.len()
+    }
 
     /// Bytes that the file occupies on the disk, which may be fewer than its length.
     fn allocated_bytes(&self) -> io::Result<u64>;

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use rustix::fs::OFlags;
 
-use super::{Map, Vfs, VfsFile, network, write_all_at};
+use super::{Map, Vfs, VfsFile, extents, network, write_all_at};
 
 const DIRECTORY_MODE: u32 = 0o700;
 const FILE_MODE: u32 = 0o600;
@@ -148,6 +148,10 @@ impl VfsFile for RealFile {
 
     fn len(&self) -> io::Result<u64> {
         Ok(self.file.metadata()?.len())
+    }
+
+    fn written_end(&self) -> io::Result<u64> {
+        extents::written_end(&self.file)
     }
 
     fn allocated_bytes(&self) -> io::Result<u64> {

@@ -1,7 +1,7 @@
 //! The model of the rules about records, run against the engine's own parts: `model.py` of the design, ported.
 //!
 //! A history is random operations on three ids and two subjects. Its segments hold real frames; what they mean is
-//! asked of [`merge`] and `judge`, and what a rewrite keeps of them is asked of `fate`. After every step memory must
+//! asked of [`merge_all`] and `judge`, and what a rewrite keeps of them is asked of `fate`. After every step memory must
 //! equal the scan. Break one rule, and a history comes up in which a session returns, or dies early.
 
 mod histories;
@@ -9,7 +9,8 @@ mod rewrite;
 
 use std::collections::BTreeMap;
 
-use super::merge::merge;
+use super::merge::merge_all;
+use super::run::Run;
 use super::scan::scan;
 use super::verdict::{Alive, Sweeping, Verdict};
 use crate::id::Digest;
@@ -201,9 +202,9 @@ impl History {
         let mut sweeping = Sweeping::default();
         runs.iter().flat_map(|(_, hints)| &hints.sweeping).for_each(|ending| sweeping.add(ending));
         self.break_runs(&mut runs);
-        runs.iter_mut().for_each(|(_, hints)| hints.sort());
+        let runs: Vec<_> = runs.into_iter().map(|(number, hints)| Run::of(number, hints).unwrap()).collect();
         let mut alive = BTreeMap::new();
-        merge(&runs, &sweeping, self.now_ms, |verdict| match verdict {
+        merge_all(&runs, &sweeping, self.now_ms, |verdict| match verdict {
             Verdict::Alive(one) => assert!(alive.insert(one.digest, one).is_none()),
             Verdict::Dead => {}
             Verdict::PerhapsEnded => panic!("nothing is damaged here"),

@@ -84,6 +84,12 @@ impl Content {
         self.length
     }
 
+    /// Where its last page ends.
+    pub(super) fn written_end(&self) -> u64 {
+        let last = self.pages.last_key_value().map_or(0, |(number, _)| number.saturating_add(1));
+        last.saturating_mul(PAGE).min(self.length)
+    }
+
     pub(super) fn allocated_bytes(&self) -> u64 {
         self.blocks.count().saturating_mul(PAGE)
     }

@@ -231,6 +231,12 @@ impl VfsFile for SimFile {
         Ok(world.disk.inode(self.inode)?.cache.length())
     }
 
+    fn written_end(&self) -> io::Result<u64> {
+        let world = self.world.lock();
+        world.alive()?;
+        Ok(world.disk.inode(self.inode)?.cache.written_end())
+    }
+
     fn allocated_bytes(&self) -> io::Result<u64> {
         let world = self.world.lock();
         world.alive()?;

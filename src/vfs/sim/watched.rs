@@ -178,6 +178,10 @@ impl VfsFile for WatchedFile {
         self.file.len()
     }
 
+    fn written_end(&self) -> io::Result<u64> {
+        self.file.written_end()
+    }
+
     fn allocated_bytes(&self) -> io::Result<u64> {
         self.file.allocated_bytes()
     }
