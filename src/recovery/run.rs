@@ -241,3 +241,46 @@ impl Divided {
         })
     }
 }
+
+#[cfg(test)]
+#[cfg(feature = "simulation")]
+mod tests {
+    use super::*;
+    use crate::id::Digest;
+    use crate::log::hint::{Hint, Hinted};
+    use crate::session::Deadline;
+    use crate::vfs::{CallKind, Fault, SimVfs, Times, Vfs};
+    use std::path::Path;
+
+    fn hints() -> Hints {
+        let hint = |n: u8| {
+            let subject = n.is_multiple_of(3).then_some(Digest([n; 16]));
+            let what = Hinted::Put { place: u32::from(n), span: 64, subject };
+            Hint { digest: Digest([n / 2; 16]), lsn: u64::from(n), deadline: Deadline::at_ms(9), what }
+        };
+        Hints { hints: (0..=u8::MAX).map(hint).collect(), sweeping: Vec::new() }
+    }
+
+    /// A footer that was sound when it was checked is read again: what then shows something else is judged by nobody.
+    #[test]
+    fn a_second_reading_gives_what_the_first_one_saw_or_an_error() {
+        for division in [0, 1, 125] {
+            for nth in 1..3 {
+                for (times, is_read) in [(Times::Once, true), (Times::N(2), false)] {
+                    let sim = SimVfs::new();
+                    let path = Path::new("/store/footer");
+                    sim.write_file(path, &hints().encode(3, 4096)).unwrap();
+                    let source = Source::File(sim.open(path, false).unwrap(), 0);
+                    let (run, _) = Run::check(7, source, 3, 4096).unwrap().unwrap();
+                    assert_eq!(run.hints().unwrap(), hints().hints);
+                    // The hints come first, and then their subjects.
+                    sim.fail(CallKind::Read, nth, Fault::FlipBit, times);
+                    let (mut found, mut subjects) = (Vec::new(), Vec::new());
+                    let read = run.read(&(division..division + 3), &mut found, &mut subjects);
+                    assert_eq!(read.is_ok(), is_read, "{division}, {nth}");
+                    assert!(!is_read || found.len() == 6 * HINT_BYTES && subjects.len() == 2 * SUBJECT_BYTES);
+                }
+            }
+        }
+    }
+}
