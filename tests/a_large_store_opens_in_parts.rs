@@ -42,7 +42,7 @@ fn fill(directory: &Path) {
 /// All of it is there, and nothing else.
 fn check(store: &Store) {
     let report = store.stats().recovery;
-    let live = |number: &u32| number % ENDED != 0;
+    let live = |number: &u32| !number.is_multiple_of(ENDED);
     assert_eq!(store.len(), (0..SESSIONS).filter(live).count() as u64);
     assert_eq!(report.sessions, store.len());
     for number in 0..SESSIONS {

@@ -216,7 +216,9 @@ fn a_failed_fallocate_latches_nothing() {
     let counts = patient.counts();
     let mut runs = fails(&mut patient, "fallocate", "EIO", counts["fallocate"], 4);
     runs.extend(fails(&mut patient, "fallocate", "ENOSPC", counts["fallocate"], 4));
-    assert!(sum(&runs, |run| run.latched) == 0 && sum(&runs, |run| run.full + run.failed) > 0, "{runs:?}");
+    assert_eq!(sum(&runs, |run| run.latched), 0, "{runs:?}");
+    // Who meets it depends on who is faster: an opening, a writer, or the keeper, who tries again and tells nobody.
+    assert!(runs.iter().any(|run| !run.opened || run.full + run.failed > 0), "{runs:?}");
     for error in ["EOPNOTSUPP", "ENOSYS"] {
         // A file system that has no such call: the blocks are taken by writing them.
         let run = patient.run(&inject("fallocate", &format!("error={error}"), "1+"));

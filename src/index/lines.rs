@@ -355,11 +355,9 @@ mod tests {
         for lines in [0, 1, PIECE - 1, PIECE, PIECE + 1, 10 * PIECE + 7] {
             let table = Lines::of(lines);
             assert_eq!(table.pieces.iter().map(|piece| piece.len()).sum::<usize>(), lines);
-            let (last, others) = table.pieces.split_last().unzip();
-            assert!(last.is_none_or(|last: &Box<[Line]>| (1..=PIECE).contains(&last.len())));
-            assert!(
-                others.is_none_or(|others: &[Box<[Line]>]| others.iter().all(|piece| piece.len() == PIECE))
-            );
+            let sizes: Vec<_> = table.pieces.iter().map(|piece| piece.len()).collect();
+            let (last, others) = sizes.split_last().unwrap_or((&PIECE, &[]));
+            assert!((1..=PIECE).contains(last) && others.iter().all(|size| *size == PIECE));
             assert!(
                 table.memory_bytes() >= lines * 64 && table.memory_bytes() <= lines * 64 + lines / 4 + 64
             );

@@ -47,7 +47,8 @@ impl Ahead {
     }
 }
 
-#[cfg(all(test, feature = "simulation"))]
+#[cfg(test)]
+#[cfg(feature = "simulation")]
 mod tests {
     use std::path::Path;
     use std::sync::Arc;

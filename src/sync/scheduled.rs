@@ -64,16 +64,6 @@ impl<T> DerefMut for MutexGuard<'_, T> {
 pub(crate) struct Condvar(shuttle::sync::Condvar);
 
 impl Condvar {
-    pub const fn new() -> Self {
-        Self(shuttle::sync::Condvar::new())
-    }
-
-    pub fn wait<T>(&self, guard: &mut MutexGuard<'_, T>) {
-        if let Some(held) = guard.held.take() {
-            guard.held = Some(self.0.wait(held).unwrap_or_else(PoisonError::into_inner));
-        }
-    }
-
     /// Lets others go on, and then the time is up.
     pub fn wait_while_for<T>(
         &self,
