@@ -273,9 +273,32 @@ impl Live {
     }
 
     fn tell(self, segments: &SegmentTable<Segment>) {
-        let near = (self.lowest..).zip(self.bytes);
+        let near = (self.lowest..=u32::MAX).zip(self.bytes);
         for (number, bytes) in near.chain(self.others).filter(|(_, bytes)| *bytes > 0) {
             segments.get(number).into_iter().for_each(|segment| segment.gains(bytes));
         }
+    }
+}
+
+#[cfg(test)]
+#[cfg(feature = "simulation")]
+mod tests {
+    use super::*;
+    use crate::compaction::pick::tests::segment_of;
+
+    /// A damaged list may name the last number there is: counting on from there must not overflow.
+    #[test]
+    fn live_bytes_are_told_to_segments_of_the_lowest_and_of_the_last_number() {
+        let (low, high) = (segment_of(1 << 20, 64), segment_of(1 << 20, 64));
+        let with =
+            |table: SegmentTable<Segment>, number, segment| table.with(number, 1 << 20, segment).unwrap();
+        let both = with(with(SegmentTable::new(1 << 20, (0, 0)), 1, &low), u32::MAX, &high);
+        let last = with(SegmentTable::new(1 << 20, (0, 0)), u32::MAX, &high);
+        for (table, numbers) in [(&both, &[1, u32::MAX][..]), (&last, &[u32::MAX][..])] {
+            let mut live = Live::of(table);
+            numbers.iter().for_each(|number| live.add(*number, 5));
+            live.tell(table);
+        }
+        assert_eq!((low.live_bytes(), high.live_bytes()), (5, 10));
     }
 }
