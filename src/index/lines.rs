@@ -26,14 +26,17 @@ use crate::sync::stripe_bits;
 
 const WAYS: usize = 4;
 
-/// Lines of one piece: 8 KiB.
-const PIECE: usize = 128;
+/// Lines of one piece: 4 KiB.
+const PIECE: usize = 64;
+
+/// From so many pieces on a table has whole ones.
+const WHOLE: usize = 4;
 
 /// Lines by which a table grows at least.
-const LEAST: usize = 4;
+const LEAST: usize = 2;
 
 /// Bits of a tag above those that choose the line: all tags in one table have the same.
-pub(super) const SHARD_BITS: u32 = stripe_bits(8);
+pub(super) const SHARD_BITS: u32 = stripe_bits(10);
 const HASH_BITS: u32 = SHORT_BITS - SHARD_BITS;
 
 #[derive(Default)]
@@ -81,8 +84,9 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    /// So many empty lines.
+    /// So many empty lines, or a few more.
     fn of(count: usize) -> Self {
+        let count = if count < WHOLE * PIECE { count } else { count.next_multiple_of(PIECE) };
         let piece = |first| (first..count.min(first + PIECE)).map(|_| Line::default()).collect();
         Self { pieces: (0..count).step_by(PIECE).map(piece).collect(), count }
     }
@@ -352,8 +356,9 @@ mod tests {
 
     #[test]
     fn a_table_is_as_large_as_it_says_in_pieces_of_one_size() {
-        for lines in [0, 1, PIECE - 1, PIECE, PIECE + 1, 10 * PIECE + 7] {
+        for lines in [0, 1, PIECE - 1, PIECE, PIECE + 1, WHOLE * PIECE - 1, 10 * PIECE + 7] {
             let table = Lines::of(lines);
+            let lines = if lines < WHOLE * PIECE { lines } else { 11 * PIECE };
             assert_eq!(table.pieces.iter().map(|piece| piece.len()).sum::<usize>(), lines);
             let sizes: Vec<_> = table.pieces.iter().map(|piece| piece.len()).collect();
             let (last, others) = sizes.split_last().unwrap_or((&PIECE, &[]));

@@ -5,7 +5,7 @@
 //! the record.
 //!
 //! Invariants:
-//! 1. Every session is in the shard that the top eight bits of its tag name; nothing here visits all shards for one id.
+//! 1. Every session is in the shard that the top ten bits of its tag name; nothing here visits all shards for one id.
 //! 2. A reader gets an entry together with the table of segments in which its segment is. A segment is in the table before
 //!    an entry may name it ([`Index::add_segment`] has returned), and leaves only after no entry names it any more. A
 //!    reader loads the state while the shard is seen not to change (see [`turn`]), so that entry and table were true at
@@ -32,8 +32,6 @@ mod turn;
 use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Guard};
-use crossbeam_utils::CachePadded;
-
 pub(crate) use endings::Endings;
 pub(crate) use entry::{Entry, Place, SHORT_BITS, short_tag};
 pub(crate) use segments::SegmentTable;
@@ -51,7 +49,7 @@ const SHARDS: usize = 1 << SHARD_BITS;
 
 /// All sessions in memory. See the module.
 pub(crate) struct Index<S> {
-    turns: Box<[CachePadded<Turn>; SHARDS]>,
+    turns: Box<[Turn]>,
     state: ArcSwap<State<S>>,
     /// Held by whoever makes another state.
     changing: Mutex<()>,
@@ -77,12 +75,12 @@ impl<S> State<S> {
         Self { segments: Arc::new(segments), tables: std::array::from_fn(empty) }
     }
 
-    #[expect(clippy::indexing_slicing, reason = "eight bits name one of 256 shards, in groups of 16")]
+    #[expect(clippy::indexing_slicing, reason = "ten bits name one of 1024 shards, in groups of 32")]
     fn lines(&self, shard: usize) -> &Lines {
         &self.tables[shard % SHARDS / GROUP][shard % GROUP]
     }
 
-    #[expect(clippy::indexing_slicing, reason = "eight bits name one of 256 shards, in groups of 16")]
+    #[expect(clippy::indexing_slicing, reason = "ten bits name one of 1024 shards, in groups of 32")]
     fn with_lines(&self, shard: usize, lines: Lines) -> Self {
         let mut tables = self.tables.clone();
         Arc::make_mut(&mut tables[shard % SHARDS / GROUP])[shard % GROUP] = lines;
@@ -127,7 +125,7 @@ impl<S> Index<S> {
     /// No sessions, and these segments, or none.
     pub fn new(segments: SegmentTable<S>) -> Self {
         Self {
-            turns: Box::new(std::array::from_fn(|_| CachePadded::default())),
+            turns: (0..SHARDS).map(|_| Turn::default()).collect(),
             state: ArcSwap::from_pointee(State::new(segments)),
             changing: Mutex::new(()),
             len: AtomicUsize::new(0),
@@ -301,7 +299,7 @@ impl<S> Index<S> {
         let state = self.state.load();
         let tables: usize = state.tables.iter().flat_map(|group| group.iter()).map(Lines::memory_bytes).sum();
         size_of::<Self>()
-            + size_of::<[CachePadded<Turn>; SHARDS]>()
+            + size_of::<[Turn; SHARDS]>()
             + size_of::<State<S>>()
             + size_of::<[Group; SHARDS / GROUP]>()
             + tables
@@ -352,8 +350,8 @@ impl<S> Index<S> {
         (0..SHARDS).filter_map(|number| Shard::lock(self, number))
     }
 
-    #[expect(clippy::indexing_slicing, reason = "eight bits name one of 256 shards")]
-    const fn turn(&self, shard: usize) -> &CachePadded<Turn> {
+    #[expect(clippy::indexing_slicing, reason = "ten bits name one of 1024 shards")]
+    fn turn(&self, shard: usize) -> &Turn {
         &self.turns[shard % SHARDS]
     }
 }

@@ -316,7 +316,7 @@ fn the_memory_that_is_told_is_that_of_all_parts() {
     (0..10_000).for_each(|n| assert!(index.insert(entry(tag(n), place(1, n as u32), 10))));
     let shards = index.shards().map(|shard| shard.lines().memory_bytes());
     let (lines, segments): (usize, usize) = (shards.sum(), index.segments().memory_bytes());
-    let turns = index.turns.len() * size_of::<CachePadded<Turn>>();
+    let turns = index.turns.len() * size_of::<Turn>();
     let fixed = size_of::<Index<u32>>() + turns + size_of::<State<u32>>() + SHARDS * size_of::<Lines>();
     assert!(lines > 10_000 * 16 && segments > 0);
     assert_eq!(index.memory_bytes(), fixed + lines + segments);

@@ -14,8 +14,10 @@ use crate::sync::{Mutex, MutexGuard};
 /// How often a reader tries to be alone.
 const TRIES: usize = 8;
 
-/// See the module. The lock holds how many entries there are.
+/// See the module. The lock holds how many entries there are. In a cache line of its own, so that writers of one shard do not
+/// disturb readers of another.
 #[derive(Default)]
+#[repr(align(64))]
 pub(super) struct Turn {
     version: AtomicU64,
     len: Mutex<usize>,

@@ -102,11 +102,13 @@ impl<'v> Writer<'v> {
         Ok(Self { vfs, directory, file, head, buffer: Vec::with_capacity(CHUNK_BYTES + (64 << 10)), offset })
     }
 
-    /// Adds all entries of one or several divisions, which come after those that were added before.
+    /// Adds entries whose tags come after those of all that were added before.
     pub fn entries(&mut self, mut entries: Vec<Entry>) -> Result<()> {
         sort(&mut entries);
         for of_one in entries.chunk_by(|one, next| division(one) == division(next)) {
-            let mut crc = crc32fast::Hasher::new();
+            let begun = of_one.first().and_then(|first| self.head.divisions.get(division(first)).copied());
+            let (before, crc) = begun.unwrap_or_default();
+            let mut crc = crc32fast::Hasher::new_with_initial(crc);
             for some in of_one.chunks(CHUNK_BYTES / ENTRY_BYTES / 16) {
                 let from = self.buffer.len();
                 some.iter().for_each(|entry| put_entry(&mut self.buffer, *entry));
@@ -115,7 +117,7 @@ impl<'v> Writer<'v> {
             }
             let place = of_one.first().and_then(|first| self.head.divisions.get_mut(division(first)));
             if let Some(place) = place {
-                *place = (of_one.len() as u32, crc.finalize());
+                *place = (before + of_one.len() as u32, crc.finalize());
             }
         }
         Ok(())
