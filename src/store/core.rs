@@ -69,7 +69,7 @@ pub(crate) struct Core {
 pub(crate) struct Counters {
     pub created: tally::AtomicU64,
     pub updated: tally::AtomicU64,
-    pub touched: tally::AtomicU64,
+    pub logged: tally::AtomicU64,
     pub coalesced: tally::AtomicU64,
     pub expired: tally::AtomicU64,
     pub ended: tally::AtomicU64,
@@ -83,6 +83,13 @@ pub(crate) fn count(counter: &tally::AtomicU64) {
 }
 
 impl Core {
+    /// Before a deadline comes into the index (invariant 3). Most are no higher than the last one, and then nothing is written.
+    pub fn raise_ceiling(&self, deadline: Deadline) {
+        if self.ceiling_ms.load(Ordering::Acquire) < deadline.bits() {
+            self.ceiling_ms.fetch_max(deadline.bits(), Ordering::AcqRel);
+        }
+    }
+
     /// The appender, unless the store is closed or open for reading only.
     pub fn appender(&self) -> Result<&Appender> {
         self.check_open()?;
@@ -149,7 +156,7 @@ impl Core {
         let entry = Entry::new(tag, place, deadline, arming)
             .with_subject(version.subject.is_some())
             .with_never_updated(version.is_create(placed.lsn));
-        self.ceiling_ms.fetch_max(deadline.bits(), Ordering::AcqRel);
+        self.raise_ceiling(deadline);
         placed.segment.gains(placed.span);
         match old {
             None => {

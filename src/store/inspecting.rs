@@ -51,7 +51,7 @@ impl Core {
             sessions: self.index.len() as u64,
             created: load(&counters.created),
             updated: load(&counters.updated),
-            touched: load(&counters.touched),
+            touched: load(&counters.coalesced) + load(&counters.logged),
             coalesced: load(&counters.coalesced),
             expired: load(&counters.expired),
             ended: load(&counters.ended),

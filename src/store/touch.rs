@@ -15,7 +15,6 @@ use crate::id::Digest;
 use crate::index::Entry;
 use crate::log::record::{Record, What};
 use crate::session::Deadline;
-use crate::sync::atomic::Ordering;
 
 /// What a touch makes of a session, decided from one look at it.
 struct Plan {
@@ -40,13 +39,12 @@ impl Core {
             if plan.deadline <= entry.deadline() {
                 break;
             }
-            self.ceiling_ms.fetch_max(plan.deadline.bits(), Ordering::AcqRel);
+            self.raise_ceiling(plan.deadline);
             // Compaction may have moved the record since, or a write replaced it: then look again.
             if self.index.extend(digest.tag(), entry.place(), plan.deadline).is_some() {
                 break;
             }
         }
-        count(&self.counters.touched);
         count(&self.counters.coalesced);
         // Memory may be ahead of the log by a touch that could not be logged: nobody is told that it is known there.
         self.appender()?.latch.check()?;
@@ -61,7 +59,7 @@ impl Core {
         let what = What::Touch { digest, base, deadline: plan.deadline };
         let placed = self.appender()?.append(now.settled_ms, |lsn| Record { lsn, what });
         // Memory moves in any case: who is there must not be logged out because the disk is full.
-        self.ceiling_ms.fetch_max(plan.deadline.bits(), Ordering::AcqRel);
+        self.raise_ceiling(plan.deadline);
         let mut entry = plan.entry;
         // Under the id's lock only compaction can have moved the record.
         while self.index.extend(digest.tag(), entry.place(), plan.deadline).is_none() {
@@ -72,7 +70,7 @@ impl Core {
             Ok(_) => self.owed.settle_touch(digest),
             Err(_) => self.owed.add_touch(digest),
         }
-        count(&self.counters.touched);
+        count(&self.counters.logged);
         drop(guard);
         self.settle(&placed?, self.options.touch_durability)?;
         Ok(Touched::Logged)
