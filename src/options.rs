@@ -2,6 +2,8 @@
 //!
 //! Owns: [`Options`] and its validation. Invariant: a value that passed [`Options::validate`] can be used unchecked.
 
+mod seams;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -86,6 +88,7 @@ pub struct Options {
     pub(crate) allow_network_file_system: bool,
     pub(crate) close_budget: Duration,
     pub(crate) vfs: Arc<dyn Vfs>,
+    pub(crate) eager_compaction: bool,
 }
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -122,6 +125,7 @@ impl Default for Options {
             allow_network_file_system: false,
             close_budget: Duration::from_secs(5),
             vfs: Arc::new(RealVfs),
+            eager_compaction: false,
         }
     }
 }
@@ -328,14 +332,6 @@ impl Options {
     #[must_use]
     pub fn close_budget(mut self, budget: Duration) -> Self {
         self.close_budget = budget;
-        self
-    }
-
-    /// The file system, for tests. Default the real one.
-    #[doc(hidden)]
-    #[must_use]
-    pub fn vfs(mut self, vfs: Arc<dyn Vfs>) -> Self {
-        self.vfs = vfs;
         self
     }
 

@@ -107,6 +107,7 @@ fn run(
 ) -> (Store, HashMap<String, Option<Vec<u8>>>) {
     let store = options
         .segment_bytes(64 << 10)
+        .eager_compaction(true)
         .disk_bytes_max(64 << 20)
         .sync_interval(Duration::from_millis(5))
         .open(dir)

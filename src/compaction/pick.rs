@@ -2,7 +2,9 @@
 //!
 //! Owns: the policy, as a pure function of what is known of each segment. In this order:
 //! 1. what must be erased by now, because something in it died too long ago;
-//! 2. what is mostly garbage, by benefit and cost (bytes won for bytes written), unless the rest will die by itself soon;
+//! 2. while the store takes more room than it may, what is garbage enough, by benefit and cost (bytes won for bytes written),
+//!    unless the rest will die by itself soon. A store that has room leaves its garbage: what is rewritten later has less left
+//!    to be copied, and often nothing;
 //! 3. when the disk limit is near, what is mostly evidence of endings, the oldest first: what a crowd of short-lived
 //!    sessions leaves behind, of which by then nothing is left that the evidence could speak against;
 //! 4. when the disk limit is near, what is half empty: each open of the store begins a segment, and what was allocated for
@@ -15,13 +17,17 @@ use std::time::Duration;
 use crate::log::roster::Origin;
 use crate::log::segment::Segment;
 
-/// A segment is worth rewriting when at least this share of it is garbage, in percent.
-const GARBAGE_PERCENT: u64 = 30;
+/// What a store may take without a rewrite: this share of what lives, in percent, and two segments.
+const ROOM_PERCENT: u64 = 125;
+/// When it takes more, a segment is worth rewriting of which at least this share is garbage, in percent.
+const GARBAGE_PERCENT: u64 = 20;
 /// The same when the disk limit is near.
 const GARBAGE_PERCENT_PRESSED: u64 = 5;
 /// A segment whose rest dies within this time is left to die.
 const SOON_MS: u64 = 10 * 60 * 1000;
-/// Evidence is looked at again when the log has gone on by so many numbers: what it speaks against dies in the same
+/// Evidence is looked at when it is at least this share of a segment, in percent.
+const EVIDENCE_PERCENT: u64 = 30;
+/// And again when the log has gone on by so many numbers: what it speaks against dies in the same
 /// order. An output has a higher number than the log's segment, so one that was just looked at has to wait.
 const EVIDENCE_RESTS: u32 = 6;
 /// So many small segments are merged.
@@ -36,8 +42,17 @@ pub(crate) struct Policy {
     pub output_bytes_max: u64,
     /// Whether the disk limit is near.
     pub pressed: bool,
+    /// Whether the store takes no more than it may ([`has_room`]).
+    pub roomy: bool,
     /// The number of the segment that the log is in.
     pub tail: u32,
+}
+
+/// Whether a store that takes so many bytes on the disk, of which so many live, takes no more than it may: little above what
+/// lives, and two segments, for the log is in one and the next is prepared. Those of a small store count as a quarter of it.
+pub(crate) fn has_room(disk_bytes: u64, live_bytes: u64, segment_bytes: u64) -> bool {
+    let segment_bytes = segment_bytes.min(disk_bytes / 4);
+    disk_bytes <= live_bytes.saturating_mul(ROOM_PERCENT) / 100 + 2 * segment_bytes
 }
 
 /// The segments to rewrite together; none when nothing is worth it.
@@ -81,8 +96,13 @@ impl Policy {
     fn is_worth(&self, segment: &Segment) -> bool {
         let percent = if self.pressed { GARBAGE_PERCENT_PRESSED } else { GARBAGE_PERCENT };
         let garbage = segment.garbage_bytes();
-        let dies_soon = segment.ceiling().has_passed(self.now_ms.saturating_add(SOON_MS));
-        garbage > 0
+        // What lives on behind the ceiling was touched, and will not die with the rest.
+        let ceiling = segment.ceiling();
+        let dies_soon =
+            !ceiling.has_passed(self.now_ms) && ceiling.has_passed(self.now_ms.saturating_add(SOON_MS));
+        let wanted = self.pressed || !self.roomy;
+        wanted
+            && garbage > 0
             && garbage.saturating_mul(100) >= segment.frame_bytes().saturating_mul(percent)
             && (self.pressed || !dies_soon)
     }
@@ -96,7 +116,7 @@ impl Policy {
         self.pressed
             && segment.number.saturating_add(EVIDENCE_RESTS) <= self.tail
             && segment.evidence_bytes().saturating_mul(100)
-                >= segment.frame_bytes().saturating_mul(GARBAGE_PERCENT)
+                >= segment.frame_bytes().saturating_mul(EVIDENCE_PERCENT)
     }
 
     fn take<'s>(&self, segments: impl Iterator<Item = &'s Arc<Segment>>) -> Vec<Arc<Segment>> {
@@ -145,7 +165,7 @@ pub(crate) mod tests {
 
     pub(crate) fn policy(pressed: bool) -> Policy {
         let erase_within = Duration::from_secs(100);
-        Policy { now_ms: 1_000_000, erase_within, output_bytes_max: MIB, pressed, tail: 20 }
+        Policy { now_ms: 1_000_000, erase_within, output_bytes_max: MIB, pressed, roomy: false, tail: 20 }
     }
 
     fn picked(sealed: &[Arc<Segment>], pressed: bool) -> Vec<u32> {
@@ -170,6 +190,42 @@ pub(crate) mod tests {
         let dear = segment(1, 800_000, 600_000, 0);
         let cheap = segment(2, 999_900, 500_000, 0);
         assert_eq!(picked(&[dear, cheap], true), [2]);
+    }
+
+    /// What dies by itself need not be copied to be rid of it.
+    #[test]
+    fn garbage_is_left_while_there_is_room_but_not_for_ever() {
+        let garbage = segment(1, 900_000, 300_000, 0);
+        let roomy = Policy { roomy: true, ..policy(false) };
+        assert!(pick(&[Arc::clone(&garbage)], roomy).is_empty());
+        assert_eq!(pick(&[Arc::clone(&garbage)], Policy { pressed: true, ..roomy }).len(), 1);
+        garbage.died_at(0);
+        assert_eq!(pick(&[garbage], roomy).len(), 1, "what died long ago");
+    }
+
+    #[test]
+    fn a_store_may_take_two_segments_above_what_lives_and_a_small_one_less() {
+        assert!(has_room(125 * MIB + 2 * MIB, 100 * MIB, MIB));
+        assert!(!has_room(125 * MIB + 2 * MIB + 1, 100 * MIB, MIB));
+        assert!(has_room(5 * MIB, 2 * MIB, 64 * MIB));
+        assert!(!has_room(5 * MIB + 4, 2 * MIB, 64 * MIB));
+        assert!(has_room(0, 0, MIB));
+    }
+
+    /// Sessions that are used live on where the others died with their segment's ceiling.
+    #[test]
+    fn the_last_of_a_segment_are_moved_when_the_ceiling_has_gone_over_them() {
+        let until = |ceiling_ms: u64| {
+            let garbage = segment(1, 900_000, 300_000, 0);
+            let listed = Listed { ceiling: Deadline::at_ms(ceiling_ms), ..garbage.listed() };
+            let segment = Segment::new(listed, 0, Arc::clone(&garbage.file), ReadMode::Plain).unwrap();
+            segment.gains(300_000);
+            pick(&[segment], policy(false)).len()
+        };
+        let now_ms = policy(false).now_ms;
+        assert_eq!(until(now_ms + SOON_MS - 1), 0, "the rest dies by itself");
+        assert_eq!(until(now_ms + SOON_MS + 1), 1);
+        assert_eq!(until(now_ms - 1), 1, "the rest does not");
     }
 
     #[test]

@@ -97,8 +97,8 @@ impl Files {
 
     /// How large the next segment of the log should be: a small store has small ones.
     pub fn next_capacity(&self, at_least: u64) -> u64 {
-        let quarter = (self.disk_bytes() / 4).next_power_of_two();
-        quarter.clamp(SEGMENT_BYTES_MIN.min(self.segment_bytes), self.segment_bytes).max(at_least)
+        let eighth = (self.disk_bytes() / 8).next_power_of_two();
+        eighth.clamp(SEGMENT_BYTES_MIN.min(self.segment_bytes), self.segment_bytes).max(at_least)
     }
 
     /// A number that no segment has had.
@@ -255,10 +255,10 @@ mod tests {
     }
 
     #[test]
-    fn a_segment_is_a_quarter_of_the_store_within_its_bounds() {
+    fn a_segment_is_an_eighth_of_the_store_within_its_bounds() {
         let capacity = |in_use, at_least| files(&SimVfs::new(), in_use, 64 * MIB).next_capacity(at_least);
         assert_eq!(capacity(0, 0), SEGMENT_BYTES_MIN);
-        assert_eq!(capacity(2 * MIB, 0), MIB / 2);
+        assert_eq!(capacity(4 * MIB, 0), MIB / 2);
         assert_eq!(capacity(16 * MIB, 0), MIB);
         assert_eq!(capacity(16 * MIB, 2 * MIB), 2 * MIB);
     }

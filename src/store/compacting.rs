@@ -9,7 +9,7 @@ use super::core::Core;
 use super::planning::Plan;
 use crate::compaction::fate::{Fate, moved, stub_of};
 use crate::compaction::output::Output;
-use crate::compaction::pick::{Policy, pick};
+use crate::compaction::pick::{Policy, has_room, pick};
 use crate::compaction::{Memory, Step};
 use crate::error::{Damage, Error, Full, Result};
 use crate::id::Digest;
@@ -77,11 +77,13 @@ impl Core {
         let mut memory = self.upkeep.compactor.running.lock();
         let appender = self.appender()?;
         let now = self.look();
+        let (disk_bytes, segment_bytes) = (appender.files.disk_bytes(), appender.files.segment_bytes());
         let policy = Policy {
             now_ms: now.settled_ms,
             erase_within: self.options.erase_within,
-            output_bytes_max: appender.files.segment_bytes(),
-            pressed: pressed || appender.files.disk_bytes() > appender.files.disk_bytes_max() / 2,
+            output_bytes_max: segment_bytes,
+            pressed: pressed || disk_bytes > appender.files.disk_bytes_max() / 2,
+            roomy: !self.options.eager_compaction && has_room(disk_bytes, self.live_bytes(), segment_bytes),
             tail: appender.tail_segment().number,
         };
         if policy.must_erase(&appender.tail_segment()) {
@@ -108,6 +110,10 @@ impl Core {
             }
             Work::None => Ok(Step::default()),
         }
+    }
+
+    fn live_bytes(&self) -> u64 {
+        self.index.segments().iter().map(|(_, segment)| segment.live_bytes()).sum()
     }
 
     /// The segments that will not change any more.

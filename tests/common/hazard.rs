@@ -29,6 +29,7 @@ pub fn options_on(vfs: Arc<dyn Vfs>, clock: &ManualClock) -> Options {
         .vfs(vfs)
         .clock(Arc::new(clock.clone()))
         .manual_maintenance(true)
+        .eager_compaction(true)
         .segment_bytes(64 << 10)
         .disk_bytes_max(64 << 20)
 }

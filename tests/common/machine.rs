@@ -36,6 +36,7 @@ impl Machine {
             .clock(Arc::new(self.clock.clone()))
             .manual_maintenance(true)
             .read_mode(ReadMode::Plain)
+            .eager_compaction(true)
             .segment_bytes(SEGMENT_BYTES)
             .idle(HOUR)
     }

@@ -85,6 +85,7 @@ impl Orders {
 pub fn options(segment_bytes: u64) -> Options {
     Options::new()
         .segment_bytes(segment_bytes)
+        .eager_compaction(true)
         .disk_bytes_max(1 << 30)
         .at_limit(AtLimit::Reject)
         .sync_interval(Duration::from_millis(5))

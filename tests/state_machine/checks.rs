@@ -100,6 +100,7 @@ pub fn open(sim: &SimVfs, clock: &ManualClock, rules: &Rules, snapshot: bool) ->
         .clock(Arc::new(clock.clone()))
         .manual_maintenance(true)
         .segment_bytes(64 << 10)
+        .eager_compaction(true)
         .session_bytes_max(steps::DATA_MAX as u64)
         .erase_within(Duration::from_secs(60))
         .idle(rules.idle)

@@ -145,6 +145,7 @@ fn open(machine: &SimVfs, with: impl FnOnce(Options) -> Options) -> sessile::Res
         .manual_maintenance(true)
         .read_mode(ReadMode::Plain)
         .segment_bytes(64 << 10)
+        .eager_compaction(true)
         .idle(HOUR);
     with(options).open("/store")
 }

@@ -101,6 +101,7 @@ impl Machine {
             .vfs(Arc::new(self.vfs.clone()))
             .clock(Arc::new(self.clock.clone()))
             .segment_bytes(256 << 10)
+            .eager_compaction(true)
             .disk_bytes_max(16 << 20)
             .idle(Duration::from_secs(3600))
             .erase_within(ERASE_WITHIN)

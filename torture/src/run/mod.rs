@@ -81,6 +81,7 @@ fn options(setup: &Setup, clocks: &Clocks) -> Options {
         .manual_maintenance(true)
         .read_mode(ReadMode::Plain)
         .segment_bytes(SEGMENT_BYTES)
+        .eager_compaction(true)
         .idle(Duration::from_secs(3600))
         .touch_slack(Duration::from_millis(setup.slack_ms))
         .erase_within(Duration::from_millis(setup.erase_ms))
