@@ -54,6 +54,8 @@ pub struct Window {
     pub throughput: Duration,
     /// The pass that gives the latencies.
     pub latency: Duration,
+    /// How long the machine is given to come to rest before each.
+    pub rest_max: Duration,
 }
 
 /// One peer's threads in one workload.
@@ -88,6 +90,7 @@ impl<'a> Crew<'a> {
     /// Measures one repetition.
     pub fn repetition(&mut self, window: Window) -> Sample {
         self.peer.wait_for(self.workload.wait);
+        self.device.rest(window.rest_max);
         let (io, device, syncs) = (Io::now(), self.device.written_bytes(), self.peer.syncs());
         let processor = meter::processor_ns();
         let pass = self.pass(window.throughput, false);
@@ -95,6 +98,7 @@ impl<'a> Crew<'a> {
         let (io, pass_syncs) = (Io::now() - io, self.peer.syncs());
         self.peer.settle();
         let device = self.device.written_bytes().saturating_sub(device);
+        self.device.rest(window.rest_max);
         let timed = self.pass(window.latency, true);
         self.peer.settle();
 

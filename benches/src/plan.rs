@@ -81,16 +81,16 @@ impl Scale {
         judges: true,
         warm_up: Duration::from_millis(300),
         limits: 1.0,
-        reads: window(500, 250),
+        reads: window(500, 250, 3_000),
         // Longer than the interval at which sessile syncs by itself, so that the throughput includes that.
-        writes: window(1100, 300),
+        writes: window(1100, 300, 3_000),
     };
     /// To see that it runs, and roughly where it stands.
     pub const QUICK: Self = Self {
         warm_up: Duration::from_millis(100),
         limits: 0.2,
-        reads: window(100, 50),
-        writes: window(300, 100),
+        reads: window(100, 50, 200),
+        writes: window(300, 100, 200),
         million: 100_000,
         judges: false,
         ..Self::FULL
@@ -103,8 +103,8 @@ impl Scale {
         judges: false,
         warm_up: Duration::from_millis(5),
         limits: 0.001,
-        reads: window(5, 5),
-        writes: window(5, 5),
+        reads: window(5, 5, 0),
+        writes: window(5, 5, 0),
     };
 
     /// The windows of a workload.
@@ -116,8 +116,14 @@ impl Scale {
     /// About how long one peer takes in one workload.
     #[must_use]
     pub fn turn(&self, kind: Kind) -> Duration {
+        self.warm_up + self.repetition(kind) * self.repetitions as u32
+    }
+
+    /// About how long one repetition takes, with the rests before its passes.
+    #[must_use]
+    pub fn repetition(&self, kind: Kind) -> Duration {
         let window = self.window(kind);
-        self.warm_up + (window.throughput + window.latency) * self.repetitions as u32
+        window.throughput + window.latency + 2 * window.rest_max.min(REST_LEAST)
     }
 
     /// About how long it takes to store all sessions in a peer.
@@ -128,6 +134,13 @@ impl Scale {
     }
 }
 
-const fn window(throughput_ms: u64, latency_ms: u64) -> Window {
-    Window { throughput: Duration::from_millis(throughput_ms), latency: Duration::from_millis(latency_ms) }
+/// What a rest takes on a machine that is at rest.
+const REST_LEAST: Duration = Duration::from_millis(100);
+
+const fn window(throughput_ms: u64, latency_ms: u64, rest_max_ms: u64) -> Window {
+    Window {
+        throughput: Duration::from_millis(throughput_ms),
+        latency: Duration::from_millis(latency_ms),
+        rest_max: Duration::from_millis(rest_max_ms),
+    }
 }

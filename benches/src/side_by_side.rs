@@ -141,7 +141,7 @@ fn compare(run: &Run, sides: &[&Side], workload: Workload, data: &Dataset, devic
         for ((side, crew), samples) in sides.iter().zip(&mut crews).zip(&mut samples) {
             say(side);
             samples.push(crew.repetition(window));
-            run.advance(window.throughput + window.latency);
+            run.advance(scale.repetition(workload.kind));
         }
     }
     let of = |(side, samples): (&&Side, &Vec<Sample>)| {
