@@ -36,10 +36,11 @@ pub(crate) fn for_a_look(dir: &Path, recovery: Recovery) -> Result<Store, Failur
     opened
 }
 
-/// Opens to change something: only for the owner of the directory, and only when nobody else holds the store.
+/// Opens to change something: only for the owner of the directory, and only when nobody else holds the store. Who has it
+/// compacted by hand wants room back that a server would leave to be filled.
 pub(crate) fn for_a_change(dir: &Path, wait: Duration) -> Result<Store, Failure> {
     owned(dir)?;
-    open(dir, Options::new().create(false).manual_maintenance(true).lock_wait(wait))
+    open(dir, Options::new().create(false).manual_maintenance(true).eager_compaction(true).lock_wait(wait))
 }
 
 /// Closes, so that what was changed is on the disk before success is reported.

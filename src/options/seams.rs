@@ -1,4 +1,4 @@
-//! Where tests put something else in the place of what a server has.
+//! What is not for servers: for tests, and for the command that compacts a store at rest.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use super::Options;
 use crate::vfs::Vfs;
 
 impl Options {
-    /// The file system. Default the real one.
+    /// The file system, for tests. Default the real one.
     #[doc(hidden)]
     #[must_use]
     pub fn vfs(mut self, vfs: Arc<dyn Vfs>) -> Self {
@@ -14,7 +14,8 @@ impl Options {
         self
     }
 
-    /// Rewrites garbage also while the store has room for it, so that a small store sees as much compaction as a large one.
+    /// Rewrites garbage also while the store has room for it: for who wants that room, and for tests, in which a small store
+    /// is to see as much compaction as a large one.
     /// Default off.
     #[doc(hidden)]
     #[must_use]
