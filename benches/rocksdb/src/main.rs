@@ -1,5 +1,9 @@
 //! The comparison with RocksDB among the peers: the same command as `sessile-bench`, with the same arguments.
 
+#[expect(
+    clippy::expect_used,
+    reason = "a store that fails ends the run: nothing that it measures would mean anything"
+)]
 mod store;
 
 use sessile_bench::command::{self, Length};
