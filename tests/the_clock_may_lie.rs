@@ -12,11 +12,12 @@
 
 mod common;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use common::machine::{DAY, HOUR, MINUTE, Machine, SECOND, START_MS, maintain};
-use sessile::vfs::CrashPolicy;
-use sessile::{Error, Store, Write};
+use sessile::vfs::{CrashPolicy, SimVfs};
+use sessile::{Clock, Error, ManualClock, Options, Store, Write};
 
 fn lives(store: &Store, id: &str) -> bool {
     store.get(id).unwrap().is_some()
@@ -148,4 +149,35 @@ fn years_forward_wait_for_an_operator_and_do_no_harm() {
     maintain(&store);
     assert_eq!(store.len(), 0);
     assert!(!lives(&machine.crashed(CrashPolicy::DropAll).open(), "year"));
+}
+
+/// A machine whose coarse clock has stood still for most of a minute.
+struct Late(ManualClock);
+
+impl Clock for Late {
+    fn wall_ms(&self) -> u64 {
+        self.0.wall_ms()
+    }
+
+    fn recent_wall_ms(&self) -> u64 {
+        self.0.wall_ms() - 59_000
+    }
+
+    fn boot_ms(&self) -> u64 {
+        self.0.boot_ms()
+    }
+}
+
+#[test]
+fn what_has_run_out_is_not_shown_because_the_coarse_clock_is_late() {
+    let clock = ManualClock::at_ms(START_MS);
+    let late = Arc::new(Late(clock.clone()));
+    let options = Options::new().vfs(Arc::new(SimVfs::new())).clock(late).manual_maintenance(true);
+    let store = options.open("/store").unwrap();
+    store.create("a", Write::new("a").idle(HOUR)).unwrap();
+    clock.advance(HOUR - Duration::from_millis(1));
+    assert!(lives(&store, "a"));
+    clock.advance(Duration::from_millis(1));
+    assert!(!lives(&store, "a"));
+    assert!(store.get_ref("a").unwrap().is_none());
 }
