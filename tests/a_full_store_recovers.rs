@@ -141,3 +141,21 @@ fn openings_that_wrote_little_do_not_fill_the_limit() {
     let made = (0..1_000).filter(|n| store.create(format!("new{n}"), written(400)).is_ok()).count();
     assert_eq!((made, store.len()), (1_000, 1_012), "{}", state(&store));
 }
+
+/// What was not durable when the process died is copied by the next opening, into one segment as long as that takes: nearly
+/// all that the limit allows. The log was in it, so nothing could be won from it, and a set that replaced a session was refused.
+#[test]
+fn what_an_opening_had_to_copy_is_compacted_when_the_disk_limit_is_near() {
+    let (vfs, clock) = fresh();
+    let open = |vfs: &SimVfs| options(vfs, &clock).at_limit(AtLimit::Reject).open(DIR).unwrap();
+    let store = open(&vfs);
+    for n in 0..45 {
+        store.set(format!("{}", n % 15), written(26_000)).unwrap();
+    }
+    let store = open(&vfs.fork());
+    let copied = state(&store);
+    for n in 0..100 {
+        let done = store.set(format!("{}", n % 15), written(26_000));
+        assert!(done.is_ok(), "{n}: {done:?}; {}; after opening {copied}", state(&store));
+    }
+}

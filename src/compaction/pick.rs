@@ -87,10 +87,16 @@ pub(crate) fn pick(sealed: &[Arc<Segment>], policy: Policy) -> Vec<Arc<Segment>>
 
 impl Policy {
     /// When what died at this time must be gone; half of the allowed time is left for doing it.
-    pub fn must_erase(&self, segment: &Segment) -> bool {
+    fn must_erase(&self, segment: &Segment) -> bool {
         let limit_ms = u64::try_from(self.erase_within.as_millis() / 2).unwrap_or(u64::MAX);
         segment.garbage_bytes() > 0
             && segment.dead_since_ms().is_some_and(|since| self.now_ms >= since.saturating_add(limit_ms))
+    }
+
+    /// Whether the log should go on in another segment, so that this one can be rewritten. One that is longer than others
+    /// was made by an opening, of what was perhaps not durable before: it can hold most of the store, and little that lives.
+    pub fn should_leave(&self, tail: &Segment) -> bool {
+        self.must_erase(tail) || tail.capacity > self.output_bytes_max && self.is_worth(tail)
     }
 
     fn is_worth(&self, segment: &Segment) -> bool {
@@ -180,6 +186,18 @@ pub(crate) mod tests {
         assert!(pick(&[Arc::clone(&half)], policy(false)).is_empty());
         assert_eq!(pick(&[Arc::clone(&half)], policy(true)).len(), 1);
         assert!(pick(&[more], policy(true)).is_empty());
+    }
+
+    #[test]
+    fn a_long_tail_is_left_when_little_in_it_lives() {
+        let (long, usual) = (segment_of(2 * MIB, MIB), segment_of(MIB, MIB));
+        assert!(policy(false).should_leave(&long));
+        assert!(!policy(false).should_leave(&usual));
+        assert!(!Policy { roomy: true, ..policy(false) }.should_leave(&long));
+        long.gains(long.frame_bytes() as usize);
+        assert!(!policy(true).should_leave(&long));
+        usual.died_at(0);
+        assert!(policy(false).should_leave(&usual), "what died long ago");
     }
 
     #[test]

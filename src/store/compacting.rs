@@ -86,8 +86,12 @@ impl Core {
             roomy: !self.options.eager_compaction && has_room(disk_bytes, self.live_bytes(), segment_bytes),
             tail: appender.tail_segment().number,
         };
-        if policy.must_erase(&appender.tail_segment()) {
-            appender.roll()?;
+        if policy.should_leave(&appender.tail_segment()) {
+            match appender.roll() {
+                // What can be won elsewhere is won first.
+                Err(Error::Full(_)) => {}
+                rolled => rolled?,
+            }
         }
         // A look without cost first: most of the time there is nothing to do.
         let full = self.full_segments(appender);
