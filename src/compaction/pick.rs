@@ -40,6 +40,8 @@ pub(crate) struct Policy {
     pub erase_within: Duration,
     /// The largest that an output may be.
     pub output_bytes_max: u64,
+    /// How large segments of a store of this size are.
+    pub usual_bytes: u64,
     /// Whether the disk limit is near.
     pub pressed: bool,
     /// Whether the store takes no more than it may ([`has_room`]).
@@ -81,7 +83,7 @@ pub(crate) fn pick(sealed: &[Arc<Segment>], policy: Policy) -> Vec<Arc<Segment>>
         return half_empty;
     }
     let small: Vec<_> =
-        sealed.iter().filter(|segment| segment.frame_bytes() < policy.output_bytes_max / 16).collect();
+        sealed.iter().filter(|segment| segment.frame_bytes() < policy.usual_bytes / 16).collect();
     if small.len() >= SMALL_COUNT { policy.take(small.into_iter()) } else { Vec::new() }
 }
 
@@ -171,7 +173,15 @@ pub(crate) mod tests {
 
     pub(crate) fn policy(pressed: bool) -> Policy {
         let erase_within = Duration::from_secs(100);
-        Policy { now_ms: 1_000_000, erase_within, output_bytes_max: MIB, pressed, roomy: false, tail: 20 }
+        Policy {
+            now_ms: 1_000_000,
+            erase_within,
+            output_bytes_max: MIB,
+            usual_bytes: MIB,
+            pressed,
+            roomy: false,
+            tail: 20,
+        }
     }
 
     fn picked(sealed: &[Arc<Segment>], pressed: bool) -> Vec<u32> {
@@ -281,5 +291,7 @@ pub(crate) mod tests {
         assert_eq!(picked(&small[..3], false), [0; 0]);
         let larger: Vec<_> = (1..9).map(|number| live(number, MIB / 16)).collect();
         assert_eq!(picked(&larger, false), [0; 0]);
+        let of_small_store = Policy { usual_bytes: MIB / 2, ..policy(false) };
+        assert!(pick(&small, of_small_store).is_empty(), "its segments are all so small");
     }
 }

@@ -82,6 +82,7 @@ impl Core {
             now_ms: now.settled_ms,
             erase_within: self.options.erase_within,
             output_bytes_max: segment_bytes,
+            usual_bytes: appender.files.next_capacity(0),
             pressed: pressed || disk_bytes > appender.files.disk_bytes_max() / 2,
             roomy: !self.options.eager_compaction && has_room(disk_bytes, self.live_bytes(), segment_bytes),
             tail: appender.tail_segment().number,
