@@ -7,9 +7,9 @@
 //!         └──────────────────────────────────────┴─────────────────────────────┘
 //!          63                            20 19         12 11 10 9             0
 //!         ┌────────────────────────────────┬─────────────┬──┬──┬───────────────┐
-//! word 1  │ deadline, ms since 1970 (44)   │ arming (8)  │NU│HS│ address, high │
+//! word 1  │ deadline, ms since 1970 (44)   │ arming (8)  │ 0│HS│ address, high │
 //!         └────────────────────────────────┴─────────────┴──┴──┴───────────────┘
-//!         HS has a subject    NU never updated: the record is the create
+//!         HS has a subject
 //!         address: where the record begins, see [`segments`](super::segments)
 //! ```
 //!
@@ -70,13 +70,12 @@ pub(crate) struct Entry {
     deadline: Deadline,
     arming: u8,
     has_subject: bool,
-    never_updated: bool,
 }
 
 impl Entry {
-    /// An entry without a subject, and not known to be a lone create.
+    /// An entry without a subject.
     pub const fn new(tag: u64, place: Place, deadline: Deadline, arming: u8) -> Self {
-        Self { short: short_tag(tag), place, deadline, arming, has_subject: false, never_updated: false }
+        Self { short: short_tag(tag), place, deadline, arming, has_subject: false }
     }
 
     /// The first bits of the digest, the rest zero: it finds what the whole tag finds, and more.
@@ -99,12 +98,6 @@ impl Entry {
         self.has_subject
     }
 
-    #[cfg(test)]
-    /// Whether the record is the create itself, so that nothing older can be on disk.
-    pub const fn never_updated(self) -> bool {
-        self.never_updated
-    }
-
     /// When the session ends unless it is used before.
     pub const fn deadline(self) -> Deadline {
         self.deadline
@@ -118,11 +111,6 @@ impl Entry {
     /// The same with this flag.
     pub const fn with_subject(self, has_subject: bool) -> Self {
         Self { has_subject, ..self }
-    }
-
-    /// The same with this flag.
-    pub const fn with_never_updated(self, never_updated: bool) -> Self {
-        Self { never_updated, ..self }
     }
 
     #[cfg(test)]
@@ -150,7 +138,6 @@ impl fmt::Debug for Entry {
             .field("tag", &format_args!("{:09x}", self.short))
             .field("place", &self.place)
             .field("has_subject", &self.has_subject)
-            .field("never_updated", &self.never_updated)
             .field("deadline", &self.deadline)
             .field("arming", &self.arming)
             .finish()
@@ -162,7 +149,6 @@ const LOW_MASK: u64 = (1 << LOW_BITS) - 1;
 const HIGH_BITS: u32 = ADDRESS_BITS - LOW_BITS;
 const HIGH_MASK: u64 = (1 << HIGH_BITS) - 1;
 const HAS_SUBJECT: u64 = 1 << HIGH_BITS;
-const NEVER_UPDATED: u64 = 2 << HIGH_BITS;
 const ARMING_AT: u32 = HIGH_BITS + 2;
 const DEADLINE_AT: u32 = ARMING_AT + u8::BITS;
 const LIFE_MASK: u64 = !((1 << DEADLINE_AT) - 1);
@@ -182,8 +168,8 @@ impl Packed {
 
     /// The entry in two words, at the address of its place.
     pub const fn pack_at(entry: Entry, address: u64) -> Self {
-        let Entry { short, place: _, deadline, arming, has_subject, never_updated } = entry;
-        let flags = if has_subject { HAS_SUBJECT } else { 0 } | if never_updated { NEVER_UPDATED } else { 0 };
+        let Entry { short, place: _, deadline, arming, has_subject } = entry;
+        let flags = if has_subject { HAS_SUBJECT } else { 0 };
         let life = deadline.bits() << DEADLINE_AT | (arming as u64) << ARMING_AT | flags;
         Self(short << LOW_BITS, life).with_address(address)
     }
@@ -196,7 +182,6 @@ impl Packed {
             deadline: self.deadline(),
             arming: self.arming(),
             has_subject: self.1 & HAS_SUBJECT != 0,
-            never_updated: self.1 & NEVER_UPDATED != 0,
         }
     }
 
@@ -269,15 +254,13 @@ mod tests {
     #[test]
     fn every_field_keeps_to_its_own_bits() {
         let segments = segments();
-        let full =
-            Entry::new(u64::MAX, FAR, Deadline::NEVER, u8::MAX).with_subject(true).with_never_updated(true);
+        let full = Entry::new(u64::MAX, FAR, Deadline::NEVER, u8::MAX).with_subject(true);
         let none = Entry::new(0, NEAR, Deadline::at_ms(0), 0);
-        let fields: [fn(Entry, Entry) -> Entry; 5] = [
+        let fields: [fn(Entry, Entry) -> Entry; 4] = [
             |a, b| a.with_place(b.place()),
             |a, b| a.with_deadline(b.deadline()),
             |a, b| a.with_arming(b.arming()),
             |a, b| a.with_subject(b.has_subject()),
-            |a, b| a.with_never_updated(b.never_updated()),
         ];
         for (mut entry, other) in [(full, none), (none, full)] {
             for field in fields {

@@ -78,13 +78,13 @@ fn a_fresh_write_wins_against_compaction_expiry_and_touch() {
 fn a_move_keeps_what_touches_have_done_since() {
     let index = index(1..4);
     let (tag, old, new) = (tag(1), place(1, 1), place(2, 1));
-    assert!(index.insert(entry(tag, old, 10).with_subject(true).with_never_updated(true)));
+    assert!(index.insert(entry(tag, old, 10).with_subject(true)));
     assert_eq!(index.extend(tag, old, Deadline::at_ms(30)), Some((Deadline::at_ms(10), Deadline::at_ms(30))));
     assert_eq!(index.extend(tag, old, Deadline::at_ms(20)), Some((Deadline::at_ms(30), Deadline::at_ms(30))));
     assert!(index.rearm(tag, old, 9) && index.relocate(tag, old, new));
     let moved = index.lookup(tag, 0).unwrap().entry();
     assert_eq!((moved.place(), moved.deadline(), moved.arming()), (new, Deadline::at_ms(30), 9));
-    assert!(moved.has_subject() && moved.never_updated());
+    assert!(moved.has_subject());
 }
 
 /// B12: a wheel entry that a newer one has replaced finds nothing.

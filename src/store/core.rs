@@ -153,9 +153,7 @@ impl Core {
             Some(old) if !rearm => old.entry.arming(),
             _ => placed.lsn as u8,
         };
-        let entry = Entry::new(tag, place, deadline, arming)
-            .with_subject(version.subject.is_some())
-            .with_never_updated(version.is_create(placed.lsn));
+        let entry = Entry::new(tag, place, deadline, arming).with_subject(version.subject.is_some());
         self.raise_ceiling(deadline);
         placed.segment.gains(placed.span);
         match old {
