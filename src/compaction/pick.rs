@@ -14,6 +14,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::log::files::FREE_BEHIND_COPIES;
 use crate::log::roster::Origin;
 use crate::log::segment::Segment;
 
@@ -98,7 +99,8 @@ impl Policy {
     /// Whether the log should go on in another segment, so that this one can be rewritten. One that is longer than others
     /// was made by an opening, of what was perhaps not durable before: it can hold most of the store, and little that lives.
     pub fn should_leave(&self, tail: &Segment) -> bool {
-        self.must_erase(tail) || tail.capacity > self.output_bytes_max && self.is_worth(tail)
+        let is_long = tail.capacity > self.output_bytes_max.saturating_add(FREE_BEHIND_COPIES);
+        self.must_erase(tail) || is_long && self.is_worth(tail)
     }
 
     fn is_worth(&self, segment: &Segment) -> bool {

@@ -23,6 +23,9 @@ use crate::vfs::{self, Vfs, VfsFile};
 /// The smallest segment of the log.
 pub(crate) const SEGMENT_BYTES_MIN: u64 = 256 << 10;
 
+/// What is left free behind the copies that an opening begins with.
+pub(crate) const FREE_BEHIND_COPIES: u64 = SEGMENT_BYTES_MIN / 2;
+
 /// For whom a file is created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Use {

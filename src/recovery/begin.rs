@@ -13,7 +13,7 @@ use std::sync::Arc;
 use super::{Survey, snapshot};
 use crate::error::{Error, Result};
 use crate::log::appender::{Beginning, LSN_BITS, lsn_before};
-use crate::log::files::{Files, SEGMENT_BYTES_MIN, Use};
+use crate::log::files::{FREE_BEHIND_COPIES, Files, SEGMENT_BYTES_MIN, Use};
 use crate::log::header::SegmentHeader;
 use crate::log::hint::Hints;
 use crate::log::latch::Latch;
@@ -109,7 +109,7 @@ pub(crate) fn begin(survey: &Survey, prepared: Prepared) -> Result<(Beginning, u
 /// Creates the new segment's file. On a full disk the store must still open, so that it can be read and sessions
 /// ended: what counts for nothing gives its room, and the segment is as small as it can be.
 fn create_file(survey: &Survey, files: &Files, number: u32, copied: u64) -> Result<(Arc<dyn VfsFile>, u64)> {
-    let at_least = copied + SEGMENT_BYTES_MIN / 2;
+    let at_least = copied + FREE_BEHIND_COPIES;
     let wanted = files.next_capacity(at_least);
     match files.create_unnamed(number, wanted, Use::Opening) {
         Err(Error::Full(_)) => {
