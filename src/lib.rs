@@ -26,7 +26,7 @@
 //! **Goals**: the five promises of `DESIGN.md`; one process on one machine; a few hundred bytes a session, up to tens of
 //! millions of them. **Not goals**: several processes on one directory, network file systems, queries over the data.
 //!
-//! Features: `serde` for sessions as Rust values (the module `typed`), `bincode` for its compact codec, `simulation` for
+//! Features: `async` for the store with futures (the module `nonblocking`), `serde` for sessions as Rust values (the module `typed`), `bincode` for its compact codec, `simulation` for
 //! the file system that loses power on demand (in [`vfs`]), for tests of sessile and of what is built on it.
 
 #[macro_use]
@@ -35,6 +35,7 @@ mod planted;
 mod clock;
 mod compaction;
 mod error;
+mod events;
 mod expiry;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
@@ -43,6 +44,8 @@ mod id;
 mod index;
 mod lock;
 mod log;
+#[cfg(feature = "async")]
+pub mod nonblocking;
 mod observer;
 mod options;
 mod recovery;
@@ -56,6 +59,7 @@ pub mod vfs;
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use error::{Damage, Error, Full, Holder, Result, Unknown};
+pub use events::{Events, Reason, SessionEvent};
 pub use id::{Handle, ID_BYTES_MAX, SUBJECT_BYTES_MAX, SessionId, SubjectDigest};
 pub use observer::{Event, Observer};
 pub use options::{AtLimit, Options, ReadMode, Recovery};

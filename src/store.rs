@@ -3,11 +3,11 @@
 //! Owns: the public handle. What the steps mean is told in the rooms below: `reading`, `write`, `touch`, `ending` change
 //! and read sessions, `finding` finds them; `limits` makes room; `upkeep`, `compacting` and `planning` keep the store small; `opening` and
 //! `closing` are its two ends; `inspecting` tells about it; `core` is what they share, `locks` who waits for whom, `owed`
-//! what the log must still be told. The other public calls stand in `devices` (a user's sessions) and `operating`.
+//! what the log must still be told, `pending` what a call still waits for. The other public calls stand in `devices` (a user's sessions) and `operating`.
 
 mod closing;
 mod compacting;
-mod core;
+pub(crate) mod core;
 mod devices;
 mod ending;
 mod evidence;
@@ -19,11 +19,12 @@ mod locks;
 mod opening;
 mod operating;
 mod owed;
+pub(crate) mod pending;
 mod planning;
 mod reading;
 mod touch;
-mod upkeep;
-mod write;
+pub(crate) mod upkeep;
+pub(crate) mod write;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -32,7 +33,8 @@ use std::time::Duration;
 pub use reading::{SessionRef, Sessions};
 
 use self::core::Core;
-use crate::error::{Error, Result};
+use self::pending::Pending;
+use crate::error::Result;
 use crate::options::Options;
 use crate::session::{Session, Version, Write};
 use write::Expect;
@@ -102,6 +104,11 @@ impl Store {
         &self.held.0
     }
 
+    /// Waits for what a call has written.
+    fn settled<T>(&self, pending: Result<Pending<T>>) -> Result<T> {
+        self.core().settle(pending)
+    }
+
     /// Creates a session. The id must not belong to a live session; an ended id is free.
     ///
     /// ```
@@ -116,7 +123,7 @@ impl Store {
     /// `Duplicate`, `TooLarge`, `Full`, `ClockUnconfirmed`, `Invalid` for an id or subject out of its limits, `Latched`,
     /// `Closed`, `ReadOnly`, `Io`.
     pub fn create(&self, id: impl AsRef<[u8]>, write: impl Into<Write>) -> Result<Version> {
-        self.core().put(id.as_ref(), &write.into(), Expect::Absent)
+        self.settled(self.core().put(id.as_ref(), &write.into(), Expect::Absent))
     }
 
     /// Writes a live session anew. One that has ended stays ended: a slow request cannot revive who has logged out.
@@ -135,7 +142,7 @@ impl Store {
     /// # Errors
     /// `Unknown`, and those of [`create`](Self::create) but `Duplicate`.
     pub fn update(&self, id: impl AsRef<[u8]>, write: impl Into<Write>) -> Result<Version> {
-        self.core().put(id.as_ref(), &write.into(), Expect::Present)
+        self.settled(self.core().put(id.as_ref(), &write.into(), Expect::Present))
     }
 
     /// Creates a session or writes it anew, whichever it takes. For callers whose contract asks for an upsert: it
@@ -152,7 +159,7 @@ impl Store {
     /// # Errors
     /// Those of [`create`](Self::create) but `Duplicate`.
     pub fn set(&self, id: impl AsRef<[u8]>, write: impl Into<Write>) -> Result<Version> {
-        self.core().put(id.as_ref(), &write.into(), Expect::Anything)
+        self.settled(self.core().put(id.as_ref(), &write.into(), Expect::Anything))
     }
 
     /// Reads a live session, as an owned copy; `None` when there is none. Does not count as use: see
@@ -205,7 +212,7 @@ impl Store {
     /// # Errors
     /// `Unknown`, `Invalid`, `Latched`, `Full`, `Closed`, `ReadOnly`, `Corrupt`, `Io`.
     pub fn touch(&self, id: impl AsRef<[u8]>, idle: Duration) -> Result<Touched> {
-        self.core().touch(id.as_ref(), idle)
+        self.settled(self.core().touch(id.as_ref(), idle))
     }
 
     /// Writes a live session anew if it is still at `version`: compare and swap.
@@ -227,7 +234,7 @@ impl Store {
         version: Version,
         write: impl Into<Write>,
     ) -> Result<Version> {
-        self.core().put(id.as_ref(), &write.into(), Expect::At(version))
+        self.settled(self.core().put(id.as_ref(), &write.into(), Expect::At(version)))
     }
 
     /// Reads a live session, asks `f` what to make of it, and writes that if nobody was faster; asks again if somebody
@@ -251,18 +258,9 @@ impl Store {
     pub fn update_with(
         &self,
         id: impl AsRef<[u8]>,
-        mut f: impl FnMut(&Session) -> Option<Write>,
+        f: impl FnMut(&Session) -> Option<Write>,
     ) -> Result<Option<Version>> {
-        let (core, id) = (self.core(), id.as_ref());
-        let digest = core.secret.of_id(id)?;
-        loop {
-            let session = core.get(digest)?.ok_or_else(|| core.unknown(digest))?;
-            let Some(write) = f(&session) else { return Ok(None) };
-            match core.put(id, &write, Expect::At(session.version())) {
-                Err(Error::Conflict { .. }) => {}
-                written => return written.map(Some),
-            }
-        }
+        self.settled(self.core().put_with(id.as_ref(), f))
     }
 
     /// Ends a session; `false` when there was none. It stays ended.
@@ -280,7 +278,7 @@ impl Store {
     /// `Latched` with `in_memory` when it has ended but a crash could undo that; `Invalid`, `Closed`, `ReadOnly`, `Io`.
     pub fn destroy(&self, id: impl AsRef<[u8]>) -> Result<bool> {
         let core = self.core();
-        core.destroy(core.secret.of_id(id.as_ref())?)
+        self.settled(core.destroy(core.secret.of_id(id.as_ref())?))
     }
 
     /// Gives a live session a new id, in one record: a login. With a write, new data and, if it says so, another
@@ -305,7 +303,7 @@ impl Store {
         new: impl AsRef<[u8]>,
         write: Option<Write>,
     ) -> Result<Version> {
-        self.core().rotate(old.as_ref(), new.as_ref(), write.as_ref())
+        self.settled(self.core().rotate(old.as_ref(), new.as_ref(), write.as_ref()))
     }
 
     /// How many sessions there are, expired ones included that maintenance has not met yet; exact after
@@ -333,7 +331,7 @@ impl Store {
     /// # Errors
     /// As [`destroy`](Self::destroy).
     pub fn clear(&self) -> Result<u64> {
-        self.core().clear()
+        self.settled(self.core().clear())
     }
 
     /// Waits until everything that was written before this call is on the disk.
@@ -341,8 +339,7 @@ impl Store {
     /// # Errors
     /// `Latched`, `Closed`, `ReadOnly`.
     pub fn flush(&self) -> Result<()> {
-        let appender = self.core().appender()?;
-        appender.sync(appender.appended_lsn())
+        self.settled(self.core().appended())
     }
 
     /// Closes the store: syncs, writes the snapshot for a quick opening, lets the lock go. Afterwards every call on

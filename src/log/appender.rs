@@ -204,6 +204,16 @@ impl Appender {
         })
     }
 
+    /// Syncs for tasks that wait, until `stopped`.
+    #[cfg(feature = "async")]
+    pub fn lead_for_tasks(&self, stopped: impl Fn() -> bool) {
+        let sync = || {
+            self.tail.lock().write_ahead();
+            self.sync_files()
+        };
+        self.commit.lead_for_tasks(&self.latch, sync, stopped);
+    }
+
     /// The LSN of the last frame.
     pub fn appended_lsn(&self) -> u64 {
         self.appended_lsn.load(Ordering::Acquire)

@@ -9,11 +9,15 @@
 //! 3. A sync that failed is never retried: the latch falls, and everybody who waits gets the same error (rule 11).
 //! 4. While somebody waits, there is a leader, or one of those who waited has been woken and has still to look. A leader
 //!    wakes whom it has served, and before them one of the others, to lead next: the disk is busy again while the served go
-//!    their way, and nobody is woken only to sleep on.
+//!    their way, and nobody is woken only to sleep on. Where only tasks are left, their committer is woken to lead.
 
+#[cfg(feature = "async")]
+use std::task::Poll;
+use std::task::Waker;
 use std::time::Duration;
 
 use super::latch::Latch;
+use super::tasks::Tasks;
 use crate::error::Result;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Instant, Mutex, tally, thread};
@@ -40,6 +44,7 @@ struct Queue {
     led: bool,
     /// Who waits, and for which LSN. One who has woken by himself may stand here still, or twice.
     waiting: Vec<(u64, thread::Thread)>,
+    tasks: Tasks,
 }
 
 impl Commit {
@@ -122,10 +127,65 @@ impl Commit {
         let waiting = std::mem::take(&mut queue.waiting);
         let (served, mut rest): (Vec<_>, Vec<_>) =
             waiting.into_iter().partition(|(lsn, _)| *lsn <= durable || !goes_on);
-        let next = if rest.is_empty() { None } else { Some(rest.swap_remove(0)) };
+        let tasks = queue.tasks.served(if goes_on { durable } else { u64::MAX });
+        let next = if rest.is_empty() { queue.tasks.leader() } else { Some(rest.swap_remove(0).1) };
         queue.waiting = rest;
         drop(queue);
-        next.into_iter().chain(served).for_each(|(_, thread)| thread.unpark());
+        next.into_iter()
+            .chain(served.into_iter().map(|(_, thread)| thread))
+            .for_each(|thread| thread.unpark());
+        tasks.into_iter().for_each(Waker::wake);
+    }
+
+    /// Whether `lsn` is durable; if not, `waker` is woken when it is or never will be. `ticket` is the waiter's own, and `None`
+    /// before it first waits.
+    #[cfg(feature = "async")]
+    pub fn poll(&self, lsn: u64, ticket: &mut Option<u64>, latch: &Latch, waker: &Waker) -> Poll<Result<()>> {
+        if self.durable_lsn() >= lsn {
+            return Poll::Ready(Ok(()));
+        }
+        let mut queue = self.queue.lock();
+        // A leader says how far it came, or lets the latch fall, before he takes this lock to wake those who wait.
+        if self.durable_lsn() >= lsn {
+            return Poll::Ready(Ok(()));
+        }
+        if !queue.led
+            && let Err(error) = latch.check()
+        {
+            return Poll::Ready(Err(error));
+        }
+        let ticket = *ticket.get_or_insert_with(|| queue.tasks.ticket());
+        let before = queue.tasks.wait(lsn, ticket, waker.clone());
+        let leader = if queue.led { None } else { queue.tasks.leader() };
+        drop((queue, before));
+        leader.into_iter().for_each(|leader| leader.unpark());
+        Poll::Pending
+    }
+
+    /// A task waits no more.
+    #[cfg(feature = "async")]
+    pub fn leave(&self, lsn: u64, ticket: u64) {
+        let left = self.queue.lock().tasks.leave(lsn, ticket);
+        drop(left);
+    }
+
+    /// Leads whenever tasks wait and nobody else does, until `stopped`. After that, whoever stopped it syncs for them.
+    #[cfg(feature = "async")]
+    pub fn lead_for_tasks(
+        &self,
+        latch: &Latch,
+        sync: impl Fn() -> Result<Reached>,
+        stopped: impl Fn() -> bool,
+    ) {
+        self.queue.lock().tasks.led_by(thread::current());
+        while !stopped() {
+            let wanted = self.queue.lock().tasks.wanted();
+            match wanted.filter(|lsn| *lsn > self.durable_lsn()) {
+                // Its failure is told to all who wait.
+                Some(lsn) => drop(self.wait(lsn, latch, &sync)),
+                None => thread::park(),
+            }
+        }
     }
 }
 

@@ -27,6 +27,10 @@ impl Core {
             Some(appender) => self.close_log(appender),
             None => Ok(()),
         };
+        if self.appender.is_some() {
+            self.note_told();
+        }
+        self.hub.close();
         *self.lock.lock() = None;
         closed
     }

@@ -17,13 +17,15 @@ use super::owed::Owed;
 use super::upkeep::Upkeep;
 use crate::clock::{Now, Turn, Watch};
 use crate::error::{Error, Holder, Result, Unknown};
+use crate::events::{Hub, Reason, SessionEvent};
 use crate::expiry::{PURGE_STEP, Wheel};
-use crate::id::{Digest, Secret};
+use crate::id::{Digest, Handle, Secret, SubjectDigest};
 use crate::index::{Endings, Entry, Index, Place, Subjects};
 use crate::lock::DirectoryLock;
 use crate::log::appender::{Appender, Placed};
 use crate::log::record::Version as StoredVersion;
 use crate::log::segment::Segment;
+use crate::log::told::ToldFile;
 use crate::observer::Event;
 use crate::options::Options;
 use crate::session::{Deadline, Durability};
@@ -58,6 +60,9 @@ pub(crate) struct Core {
     /// an opening counts anew, and a snapshot must not carry that on.
     pub uncounted: AtomicBool,
     pub closed: AtomicBool,
+    /// Who is told of what happens to sessions, and up to when they know what has run out.
+    pub hub: Arc<Hub>,
+    pub told: ToldFile,
     /// Taken away when the store is closed.
     pub lock: Mutex<Option<DirectoryLock>>,
     /// Who held the store when it was opened for reading only.
@@ -75,6 +80,14 @@ pub(crate) struct Counters {
     pub ended: tally::AtomicU64,
     pub evicted: tally::AtomicU64,
     pub rejected: tally::AtomicU64,
+}
+
+/// Why a session leaves memory before its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Gone {
+    Ended(Reason),
+    /// By a write whose deadline had passed.
+    RanOut,
 }
 
 /// Counts one.
@@ -166,6 +179,13 @@ impl Core {
                 self.change(version.digest, old, now, replace);
             }
         }
+        self.hub.tell(|| {
+            let (handle, subject) = (Handle(version.digest), version.subject.map(SubjectDigest));
+            match old {
+                Some(_) => SessionEvent::Updated { handle, subject },
+                None => SessionEvent::Created { handle, subject },
+            }
+        });
         self.endings.forget(tag);
         let old_subject = old.and_then(|old| old.subject);
         if old_subject != version.subject {
@@ -178,14 +198,21 @@ impl Core {
     }
 
     /// Takes a session out of memory, and gives the deadline that it had at last. The caller holds its id's lock.
-    pub fn withdraw(&self, digest: Digest, old: &Old, now: Now, expired: bool) -> Deadline {
+    pub fn withdraw(&self, digest: Digest, old: &Old, now: Now, gone: Gone) -> Deadline {
         let tag = digest.tag();
         let mut last = None;
         self.change(digest, old, now, |current| {
             last = self.index.remove(tag, current);
             last.is_some()
         });
-        self.withdrawn(tag, old, expired);
+        self.withdrawn(tag, old, gone == Gone::RanOut);
+        self.hub.forget(digest);
+        // Whose it was that could not be read nobody knows.
+        if !digest.is_of_tag() {
+            let reason = if let Gone::Ended(reason) = gone { reason } else { Reason::Destroyed };
+            let (handle, subject) = (Handle(digest), old.subject.map(SubjectDigest));
+            self.hub.tell(|| SessionEvent::Ended { handle, subject, reason });
+        }
         last.unwrap_or(old.entry).deadline()
     }
 
@@ -198,6 +225,9 @@ impl Core {
         if over {
             self.withdrawn(tag, old, true);
             count(&self.counters.expired);
+            if !self.hub.forget(digest) {
+                old.expiry(digest).into_iter().for_each(|event| self.hub.tell(|| event));
+            }
         }
         over
     }
@@ -259,17 +289,6 @@ impl Core {
     fn purge(&self, wheel: &mut Wheel, budget: usize) {
         if wheel.needs_purge(self.index.len()) {
             wheel.purge(budget, |short, arming| self.index.by_short(short, arming).is_some());
-        }
-    }
-
-    /// Waits for the disk as the call and the options say.
-    pub fn settle(&self, placed: &Placed, durability: Durability) -> Result<()> {
-        match planted!(AcknowledgesBeforeSync, Durability::Written, durability) {
-            // Also when the store has been closed meanwhile: then it has been synced.
-            Durability::Synced => {
-                self.appender.as_ref().map_or(Ok(()), |appender| appender.sync_promptly(placed.lsn))
-            }
-            Durability::Written => Ok(()),
         }
     }
 

@@ -51,7 +51,7 @@ impl Store {
     /// # Errors
     /// As [`destroy`](Self::destroy).
     pub fn destroy_handle(&self, handle: &Handle) -> Result<bool> {
-        self.core().destroy(handle.0)
+        self.settled(self.core().destroy(handle.0))
     }
 
     /// Ends all sessions of a subject, in one record, but the one whose id is `keep`; says how many. What is
@@ -73,7 +73,7 @@ impl Store {
     pub fn destroy_subject(&self, subject: impl AsRef<[u8]>, keep: Option<&[u8]>) -> Result<u64> {
         let core = self.core();
         let keep = keep.map(|id| core.secret.of_id(id)).transpose()?;
-        core.destroy_subject(core.secret.of_subject(subject.as_ref())?, keep)
+        self.settled(core.destroy_subject(core.secret.of_subject(subject.as_ref())?, keep))
     }
 
     /// What [`Session::subject`] is for the sessions of this subject.

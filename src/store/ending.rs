@@ -7,16 +7,19 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::core::{Core, count};
+use super::core::{Core, Gone, count};
 use super::finding::{Found, Life, Old, Sought};
+use super::pending::Pending;
 use super::write::undurable;
 use crate::clock::Now;
 use crate::error::{Error, Full, Result};
+use crate::events::{Reason, SessionEvent};
 use crate::id::Digest;
 use crate::index::Entry;
+use crate::log::appender::Appender;
 use crate::log::record::{Record, What};
 use crate::log::segment::Segment;
-use crate::session::{Deadline, Durability};
+use crate::session::Deadline;
 use crate::sync::atomic::Ordering;
 
 /// A session that is about to end.
@@ -42,7 +45,7 @@ impl Doomed {
 
 impl Core {
     /// Ends the session of this digest; `false` when there is none.
-    pub fn destroy(&self, digest: Digest) -> Result<bool> {
+    pub fn destroy(&self, digest: Digest) -> Result<Pending<bool>> {
         match self.with_room(|| self.destroy_once(digest, false)) {
             // It ends all the same, in memory; the log is told when there is room.
             Err(Error::Full(_)) => self.destroy_once(digest, true),
@@ -50,7 +53,7 @@ impl Core {
         }
     }
 
-    fn destroy_once(&self, digest: Digest, whatever_happens: bool) -> Result<bool> {
+    fn destroy_once(&self, digest: Digest, whatever_happens: bool) -> Result<Pending<bool>> {
         self.appender()?;
         let guard = self.locks.one(digest.tag());
         self.check_open()?;
@@ -69,7 +72,7 @@ impl Core {
             match doomed {
                 Some(doomed) if doomed.over => {
                     if self.withdraw_over(digest, &doomed.old, now) {
-                        return Ok(false);
+                        return Ok(Pending::done(false));
                     }
                 }
                 doomed => break doomed,
@@ -77,7 +80,7 @@ impl Core {
         };
         let Some(doomed) = doomed else {
             drop(guard);
-            return self.ended_before(|| self.owed.ends(digest).is_some()).map(|()| false);
+            return self.ended_before(false, || self.owed.ends(digest).is_some());
         };
         let Doomed { birth, ceiling, old, .. } = doomed;
         let what = What::Stub { digest, birth, ceiling, ends: None };
@@ -86,29 +89,22 @@ impl Core {
             Err(error @ Error::Full(_)) if !whatever_happens => return Err(error),
             Err(error) => return Err(self.end_undurably(digest, &old, (birth, ceiling), now, error)),
         };
-        self.withdraw(digest, &old, now, false);
+        self.withdraw(digest, &old, now, Gone::Ended(Reason::Destroyed));
         count(&self.counters.ended);
-        drop(guard);
-        self.settle(&placed, self.ending_durability()).map_err(undurable)?;
-        Ok(true)
+        Ok(Pending::record(true, &placed, self.ending_durability()).ending())
     }
 
     /// Nothing is left to end; but whoever ended it may still be waiting for the disk, and this caller is told that it
     /// is over just the same. Or he was told that it is not durable: then that is what this caller is told, too.
-    fn ended_before(&self, still_owed: impl Fn() -> bool) -> Result<()> {
+    fn ended_before<T>(&self, value: T, still_owed: impl Fn() -> bool) -> Result<Pending<T>> {
         if still_owed() {
             self.pay().map_err(undurable)?;
             if still_owed() {
                 return Err(undurable(Error::Full(Full::FileSystem)));
             }
         }
-        match (self.ending_durability(), self.appender.as_ref()) {
-            (Durability::Synced, Some(appender)) => {
-                let synced = appender.sync(appender.appended_lsn());
-                synced.and_then(|()| appender.latch.check()).map_err(undurable)
-            }
-            _ => Ok(()),
-        }
+        let appended = self.appender.as_ref().map_or(0, Appender::appended_lsn);
+        Ok(Pending::log(value, appended, self.ending_durability()).anothers_ending())
     }
 
     /// By what memory knows: no second reading, which might find the record sound.
@@ -122,7 +118,7 @@ impl Core {
     }
 
     /// Ends all sessions of a subject but the one of `keep`, in one record; says how many.
-    pub fn destroy_subject(&self, subject: Digest, keep: Option<Digest>) -> Result<u64> {
+    pub fn destroy_subject(&self, subject: Digest, keep: Option<Digest>) -> Result<Pending<u64>> {
         self.appender()?;
         let all = self.locks.all();
         self.check_open()?;
@@ -138,16 +134,16 @@ impl Core {
         let ceilings = doomed.iter().map(|doomed| doomed.ceiling);
         let Some(ceiling) = planted!(RevocationGoesEarly, ceilings.min(), ceilings.max()) else {
             drop(all);
-            return self.ended_before(|| !self.owed.is_empty()).map(|()| 0);
+            return self.ended_before(0, || !self.owed.is_empty());
         };
         let ended = doomed.len() as u64;
         let what = What::Revoke { subject, keep, ceiling };
         let appended = self.appender()?.append(now.settled_ms, |lsn| Record { lsn, what });
         if matches!(appended, Err(Error::Closed | Error::ReadOnly)) {
-            return appended.map(|_| 0);
+            return appended.map(|_| Pending::done(0));
         }
         for doomed in &doomed {
-            self.withdraw(doomed.digest, &doomed.old, now, false);
+            self.withdraw(doomed.digest, &doomed.old, now, Gone::Ended(Reason::Revoked));
             if appended.is_err() {
                 self.owed.add(doomed.digest, doomed.birth, doomed.ceiling, &doomed.old);
             }
@@ -155,8 +151,7 @@ impl Core {
         self.counters.ended.fetch_add(ended, Ordering::Relaxed);
         drop(all);
         let placed = appended.map_err(undurable)?;
-        self.settle(&placed, self.ending_durability()).map_err(undurable)?;
-        Ok(ended)
+        Ok(Pending::record(ended, &placed, self.ending_durability()).ending())
     }
 
     fn doomed_of(&self, subject: Digest, keep: Option<Digest>, now: Now) -> Result<Vec<Doomed>> {
@@ -195,7 +190,7 @@ impl Core {
     }
 
     /// Ends all sessions; says how many.
-    pub fn clear(&self) -> Result<u64> {
+    pub fn clear(&self) -> Result<Pending<u64>> {
         let appender = self.appender()?;
         let all = self.locks.all();
         self.check_open()?;
@@ -206,14 +201,13 @@ impl Core {
         let appended = appender.append(now.settled_ms, |lsn| Record { lsn, what: What::Clear { ceiling } });
         // Without room nothing has happened: what all has ended could not be told one by one later.
         if matches!(appended, Err(Error::Closed | Error::ReadOnly | Error::Full(_) | Error::Io { .. })) {
-            return appended.map(|_| 0);
+            return appended.map(|_| Pending::done(0));
         }
         let ended = self.forget_all(now);
         self.counters.ended.fetch_add(ended, Ordering::Relaxed);
         drop(all);
         let placed = appended.map_err(undurable)?;
-        self.settle(&placed, self.ending_durability()).map_err(undurable)?;
-        Ok(ended)
+        Ok(Pending::record(ended, &placed, self.ending_durability()).ending())
     }
 
     fn forget_all(&self, now: Now) -> u64 {
@@ -226,6 +220,8 @@ impl Core {
         }
         self.index.clear();
         self.subjects.clear();
+        self.hub.forget_all();
+        self.hub.tell(|| SessionEvent::Cleared);
         self.wheel.lock().clear();
         for (_, segment) in self.index.segments().iter() {
             segment.loses(usize::MAX, now.settled_ms);

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use super::core::Core;
 use crate::clock::Now;
 use crate::error::{Error, Result};
-use crate::id::Digest;
+use crate::events::SessionEvent;
+use crate::id::{Digest, Handle, SubjectDigest};
 use crate::index::{Entry, Place};
 use crate::log::record::Version as StoredVersion;
 use crate::log::segment::{Segment, Stored};
@@ -54,6 +55,14 @@ pub(crate) enum Sought<T> {
         error: Error,
     },
     Absent,
+}
+
+impl Old {
+    /// What is told when it has run out; `None` when nobody knows which one it was.
+    pub fn expiry(&self, digest: Digest) -> Option<SessionEvent> {
+        let (handle, subject) = (Handle(digest), self.subject.map(SubjectDigest));
+        (!digest.is_of_tag()).then_some(SessionEvent::Expired { handle, subject })
+    }
 }
 
 /// What is being replaced or ended, without its record.

@@ -6,11 +6,12 @@
 
 use std::sync::Arc;
 
-use super::core::{Core, count};
+use super::core::{Core, Gone, count};
 use super::finding::Life;
 use super::write::Expect;
 use crate::clock::Now;
 use crate::error::{Error, Full, Result};
+use crate::events::Reason;
 use crate::expiry::Verdict;
 use crate::id::Digest;
 use crate::index::Entry;
@@ -47,6 +48,10 @@ impl Core {
         }
         // What has expired takes no room: nobody is refused or evicted for it.
         self.reap(Instant::now())?;
+        if self.is_full() {
+            self.hub.let_go();
+            self.reap(Instant::now())?;
+        }
         if !self.is_full() || self.index.lookup(digest.tag(), 0).is_some() {
             return Ok(());
         }
@@ -199,7 +204,7 @@ impl Core {
         let what = What::Stub { digest, birth, ceiling, ends: None };
         self.appender()?.append_eviction(now.settled_ms, |lsn| Record { lsn, what })?;
         let old = super::finding::Old { entry: current, segment: Arc::clone(segment), span, subject: None };
-        self.withdraw(digest, &old, now, false);
+        self.withdraw(digest, &old, now, Gone::Ended(Reason::Evicted));
         self.counters.evicted.fetch_add(1, Ordering::Relaxed);
         Ok(true)
     }

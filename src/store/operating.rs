@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::Store;
 use crate::error::{Holder, Result};
+use crate::events::Events;
 use crate::stats::{BackupReport, EndingsAhead, Maintenance, Stats, Verification};
 
 impl Store {
@@ -64,6 +65,43 @@ impl Store {
     /// `Latched`, `Full`, `Closed`, `ReadOnly`, `Io`.
     pub fn maintain(&self, budget: Duration) -> Result<Maintenance> {
         self.core().maintain(budget)
+    }
+
+    /// What happens to sessions from now on: created, updated, expired, ended, each with its handle and subject.
+    ///
+    /// A bounded number of events waits for a listener who is slow, 4,096; beyond that the oldest go, and
+    /// [`Events::missed`] says how many. Each listener has his own place; when the last one is dropped, the next goes on
+    /// where he stopped.
+    ///
+    /// **An expiry is told at least once**, whatever happens in between. A store that was listened to once remembers it: what
+    /// ran out while it was closed, and what nobody had taken when its process died, is told after the next opening, to the
+    /// first who listens. Some of it may be told twice after a crash, and rarely an expiry of a session that had been ended
+    /// before. Until its event was taken (or fell off), an expired session stays in memory, shown to nobody, and is counted by
+    /// [`len`](Self::len). Other events are told by the process in which they happen or not at all.
+    ///
+    /// ```
+    /// use sessile::{Reason, SessionEvent, Write};
+    ///
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = sessile::Store::open(dir.path())?;
+    /// let mut events = store.events()?;
+    /// store.create("an id", Write::new("phone").subject("alice"))?;
+    /// store.destroy_subject("alice", None)?;
+    ///
+    /// let phone = store.handle_of("an id")?;
+    /// assert!(matches!(events.try_next(), Some(SessionEvent::Created { handle, .. }) if handle == phone));
+    /// assert!(matches!(events.try_next(), Some(SessionEvent::Ended { reason: Reason::Revoked, .. })));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `Closed`, `ReadOnly`, and `Full` or `Io` when the store cannot note that somebody listens.
+    pub fn events(&self) -> Result<Events> {
+        let core = self.core();
+        core.appender()?;
+        let settled_ms = core.look().settled_ms;
+        core.told.create(settled_ms)?;
+        Ok(core.hub.listen(settled_ms))
     }
 
     /// An operator says that the wall clock is right: what has passed by it has ended, whatever the jump was.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::Touched;
 use super::core::{Core, count};
 use super::finding::{Found, Life};
+use super::pending::Pending;
 use crate::clock::Now;
 use crate::error::Result;
 use crate::id::Digest;
@@ -26,7 +27,7 @@ struct Plan {
 
 impl Core {
     /// Moves a session's idle deadline to `idle` from now, but never closer and never beyond the absolute one.
-    pub fn touch(&self, id: &[u8], idle: Duration) -> Result<Touched> {
+    pub fn touch(&self, id: &[u8], idle: Duration) -> Result<Pending<Touched>> {
         let digest = self.secret.of_id(id)?;
         self.appender()?;
         let now = self.watch.now();
@@ -48,10 +49,10 @@ impl Core {
         count(&self.counters.coalesced);
         // Memory may be ahead of the log by a touch that could not be logged: nobody is told that it is known there.
         self.appender()?.latch.check()?;
-        Ok(Touched::Coalesced)
+        Ok(Pending::done(Touched::Coalesced))
     }
 
-    fn touch_logged(&self, digest: Digest, idle: Duration) -> Result<Touched> {
+    fn touch_logged(&self, digest: Digest, idle: Duration) -> Result<Pending<Touched>> {
         let guard = self.locks.one(digest.tag());
         let now = self.look();
         let plan = self.plan(digest, idle, now)?;
@@ -72,8 +73,7 @@ impl Core {
         }
         count(&self.counters.logged);
         drop(guard);
-        self.settle(&placed?, self.options.touch_durability)?;
-        Ok(Touched::Logged)
+        Ok(Pending::record(Touched::Logged, &placed?, self.options.touch_durability))
     }
 
     fn plan(&self, digest: Digest, idle: Duration, now: Now) -> Result<Plan> {

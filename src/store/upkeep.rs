@@ -1,9 +1,10 @@
 //! Upkeep: what keeps a store small, quick and durable while nobody calls it.
 //!
-//! Owns: the order of the work, its budget, and the two threads that do it, unless the caller does
+//! Owns: the order of the work, its budget, and the threads that do it, unless the caller does
 //! ([`Options::manual_maintenance`](crate::Options::manual_maintenance)).
 //! * The syncing thread syncs what was `Written`, and marks how far the log is durable. Nothing else.
 //! * The keeping thread reaps, seals, prepares the next segment and compacts, in slices.
+//! * Where futures wait for the disk, a third one, the committer, syncs for them: they cannot.
 //!
 //! A crash can fall anywhere here: everything that upkeep writes is either part of the log or of no account until the
 //! log says so.
@@ -21,6 +22,8 @@ use crate::id::Digest;
 use crate::index::{Entry, Looked};
 use crate::observer::Event;
 use crate::stats::Maintenance;
+#[cfg(feature = "async")]
+use crate::sync::atomic::AtomicBool;
 use crate::sync::atomic::Ordering;
 use crate::sync::thread::{self, JoinHandle};
 use crate::sync::{Condvar, Instant, Mutex};
@@ -37,6 +40,8 @@ pub(crate) struct Upkeep {
     pub compactor: Compactor,
     signal: Signal,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    #[cfg(feature = "async")]
+    commits: AtomicBool,
     told_full: Mutex<bool>,
 }
 
@@ -55,6 +60,11 @@ impl Signal {
         !*stopped
     }
 
+    #[cfg(feature = "async")]
+    fn is_stopped(&self) -> bool {
+        *self.stopped.lock()
+    }
+
     fn stop(&self) {
         *self.stopped.lock() = true;
         self.changed.notify_all();
@@ -67,22 +77,28 @@ impl Upkeep {
             compactor: Compactor::default(),
             signal: Signal::default(),
             threads: Mutex::new(Vec::new()),
+            #[cfg(feature = "async")]
+            commits: AtomicBool::new(false),
             told_full: Mutex::new(false),
         }
     }
 
     /// Starts the two threads.
     pub fn start(core: &Arc<Core>) -> Result<()> {
-        let spawn = |name: &str, body: fn(&Core)| {
-            let core = Arc::clone(core);
-            thread::Builder::new()
-                .name(name.to_owned())
-                .spawn(move || body(&core))
-                .map_err(|error| Error::io("starting a thread", error))
-        };
         let mut threads = core.upkeep.threads.lock();
-        threads.push(spawn("sessile-sync", Core::sync_loop)?);
-        threads.push(spawn("sessile-keep", Core::keep_loop)?);
+        threads.push(spawn(core, "sessile-sync", Core::sync_loop)?);
+        threads.push(spawn(core, "sessile-keep", Core::keep_loop)?);
+        Ok(())
+    }
+
+    /// Starts the committer, if it does not run yet.
+    #[cfg(feature = "async")]
+    pub fn start_committer(core: &Arc<Core>) -> Result<()> {
+        let mut threads = core.upkeep.threads.lock();
+        if !core.upkeep.commits.load(Ordering::Acquire) {
+            threads.push(spawn(core, "sessile-commit", Core::commit_loop)?);
+            core.upkeep.commits.store(true, Ordering::Release);
+        }
         Ok(())
     }
 
@@ -91,6 +107,7 @@ impl Upkeep {
         self.signal.stop();
         let threads = std::mem::take(&mut *self.threads.lock());
         for thread in threads {
+            thread.thread().unpark();
             if thread.thread().id() != thread::current().id() {
                 let _ = thread.join();
             }
@@ -98,7 +115,22 @@ impl Upkeep {
     }
 }
 
+fn spawn(core: &Arc<Core>, name: &str, body: fn(&Core)) -> Result<JoinHandle<()>> {
+    let core = Arc::clone(core);
+    thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(move || body(&core))
+        .map_err(|error| Error::io("starting a thread", error))
+}
+
 impl Core {
+    #[cfg(feature = "async")]
+    fn commit_loop(&self) {
+        if let Some(appender) = &self.appender {
+            appender.lead_for_tasks(|| self.upkeep.signal.is_stopped());
+        }
+    }
+
     fn sync_loop(&self) {
         while self.upkeep.signal.wait(self.options.sync_interval) {
             // A failure latches, and everybody is told there.
@@ -149,7 +181,14 @@ impl Core {
             }
         }
         done.more |= self.wheel.lock().backlog() > 0;
+        self.note_told();
         Ok(done)
+    }
+
+    /// Notes up to when every expiry has been told, for an opening that must tell the others again.
+    pub fn note_told(&self) {
+        self.hub.told_ms().into_iter().for_each(|told_ms| self.told.say(told_ms));
+        self.hub.notify();
     }
 
     /// Prepares the next segment of the log. A full disk is no failure here: it is met, and told, once.
@@ -197,7 +236,13 @@ impl Core {
             let backlog = wheel.backlog();
             drop(wheel);
             for entry in due {
-                expired += u64::from(self.expire(entry, now)?);
+                expired += u64::from(self.expire(entry, now, false)?);
+            }
+            for entry in self.hub.released() {
+                expired += u64::from(self.expire(entry, now, true)?);
+            }
+            if !work.more {
+                self.hub.reaped(now.settled_ms);
             }
             if !work.more || Instant::now() >= until {
                 if backlog > BACKLOG {
@@ -227,8 +272,9 @@ impl Core {
         Ok(expired)
     }
 
-    /// Drops one session if it is still over: a touch or a write in between wins (rule 7).
-    fn expire(&self, entry: Entry, now: Now) -> Result<bool> {
+    /// Drops one session if it is still over: a touch or a write in between wins (rule 7). Where somebody listens, it stays
+    /// until he has been `told`.
+    fn expire(&self, entry: Entry, now: Now, told: bool) -> Result<bool> {
         let _guard = self.locks.one(entry.tag());
         self.check_open()?;
         let mut buffer = Vec::new();
@@ -239,7 +285,9 @@ impl Core {
             let current = current.find(|at| at.entry().arming() == entry.arming() && over(at.entry()));
             let parts = current.as_ref().map(Looked::parts);
             let Some((current, Some(segment))) = parts else {
-                self.arm(entry, now);
+                if !told {
+                    self.arm(entry, now);
+                }
                 return Ok(false);
             };
             let (digest, span, subject) = match segment.version(current.place().byte(), &mut buffer) {
@@ -252,6 +300,11 @@ impl Core {
                 }
             };
             let old = super::finding::Old { entry: current, segment: Arc::clone(segment), span, subject };
+            if let Some(event) = old.expiry(digest).filter(|_| !told)
+                && self.hub.hold(current, digest, event)
+            {
+                return Ok(false);
+            }
             let until = planted!(ExpiryBelievesTheWheel, Now { settled_ms: u64::MAX, ..now }, now);
             if self.withdraw_over(digest, &old, until) {
                 return Ok(true);
@@ -279,7 +332,7 @@ mod tests {
         let fired = entries.next().unwrap();
         store.touch("a", Duration::from_secs(3600)).unwrap();
         clock.advance(Duration::from_secs(120));
-        assert!(!core.expire(fired, core.look()).unwrap());
+        assert!(!core.expire(fired, core.look(), false).unwrap());
         assert!(store.get("a").unwrap().is_some());
         clock.advance(Duration::from_secs(7200));
         assert_eq!(store.maintain(Duration::from_secs(60)).unwrap().expired, 1);

@@ -3,15 +3,17 @@
 //! Owns: how a write and what was there before become a record. A crash can fall before the append (nothing happened),
 //! between the append and the sync (the write may be there after it, nobody was told), or after (it is there).
 
-use super::core::{Core, count, millis};
+use super::core::{Core, Gone, count, millis};
 use super::finding::{Found, Life, Old};
 use super::locks::IdGuard;
+use super::pending::Pending;
 use crate::clock::Now;
 use crate::error::{Error, Full, Result, Unknown};
-use crate::id::Digest;
+use crate::events::Reason;
+use crate::id::{Digest, Handle};
 use crate::log::appender::Placed;
 use crate::log::record::{Ends, Record, Version as StoredVersion, What};
-use crate::session::{Deadline, Durability, Lifetime, Subject, Version, Write};
+use crate::session::{Deadline, Durability, Lifetime, Session, Subject, Version, Write};
 
 /// What must be true of the session before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,12 +74,29 @@ struct Terms {
 
 impl Core {
     /// Writes a session if it is what `expect` says.
-    pub fn put(&self, id: &[u8], write: &Write, expect: Expect) -> Result<Version> {
+    pub fn put(&self, id: &[u8], write: &Write, expect: Expect) -> Result<Pending<Version>> {
         let digest = self.secret.of_id(id)?;
         self.appender()?;
         let subject = self.check(write)?;
         self.make_room(digest, expect)?;
         self.with_room(|| self.put_digest(digest, id, write, subject, expect))
+    }
+
+    /// Writes a live session as `f` says, and asks it again when somebody was faster; `None` when it declines.
+    pub fn put_with(
+        &self,
+        id: &[u8],
+        mut f: impl FnMut(&Session) -> Option<Write>,
+    ) -> Result<Pending<Option<Version>>> {
+        let digest = self.secret.of_id(id)?;
+        loop {
+            let session = self.get(digest)?.ok_or_else(|| self.unknown(digest))?;
+            let Some(write) = f(&session) else { return Ok(Pending::done(None)) };
+            match self.put(id, &write, Expect::At(session.version())) {
+                Err(Error::Conflict { .. }) => {}
+                written => return written.map(|written| written.map(Some)),
+            }
+        }
     }
 
     fn put_digest(
@@ -87,16 +106,15 @@ impl Core {
         write: &Write,
         subject: Change,
         expect: Expect,
-    ) -> Result<Version> {
-        let guard = self.locks.one(digest.tag());
+    ) -> Result<Pending<Version>> {
+        let _guard = self.locks.one(digest.tag());
         self.check_open()?;
         let now = self.look();
         let before = self.admit(digest, expect, now, false)?;
         let terms = self.terms(write, before.as_ref(), now);
         if terms.deadline.has_passed(now.now_ms) {
             let placed = self.born_dead(digest, before, now)?;
-            drop(guard);
-            return self.acknowledge_ending(&placed, Some(write));
+            return Ok(self.ending_written(&placed, Some(write)));
         }
         let subject = match subject {
             Change::Keep => before.as_ref().and_then(|before| before.old.subject),
@@ -130,12 +148,11 @@ impl Core {
             self.owed.settle(digest);
         }
         count(if before.is_some() { &self.counters.updated } else { &self.counters.created });
-        drop(guard);
-        self.acknowledge(&placed, write)
+        Ok(Pending::record(Version(placed.lsn), &placed, self.write_durability(write)))
     }
 
     /// Gives a session a new id in one record, with new data and another subject if the write says so.
-    pub fn rotate(&self, old_id: &[u8], new_id: &[u8], write: Option<&Write>) -> Result<Version> {
+    pub fn rotate(&self, old_id: &[u8], new_id: &[u8], write: Option<&Write>) -> Result<Pending<Version>> {
         let (from, to) = (self.secret.of_id(old_id)?, self.secret.of_id(new_id)?);
         self.appender()?;
         self.with_room(|| self.rotate_digest(from, (to, new_id), write))
@@ -146,9 +163,9 @@ impl Core {
         from: Digest,
         (to, new_id): (Digest, &[u8]),
         write: Option<&Write>,
-    ) -> Result<Version> {
+    ) -> Result<Pending<Version>> {
         let subject = write.map_or(Ok(Change::Keep), |write| self.check(write))?;
-        let guard = self.lock_free_of_debt(from, to)?;
+        let _guard = self.lock_free_of_debt(from, to)?;
         self.check_open()?;
         let now = self.look();
         let before = self.admit(from, Expect::Present, now, write.is_none())?;
@@ -157,8 +174,7 @@ impl Core {
         let terms = self.terms(write.unwrap_or(&Write::default()), Some(&before), now);
         if terms.deadline.has_passed(now.now_ms) {
             let placed = self.born_dead(from, Some(before), now)?;
-            drop(guard);
-            return self.acknowledge_ending(&placed, write);
+            return Ok(self.ending_written(&placed, write));
         }
         let subject = match subject {
             Change::Keep => before.old.subject,
@@ -192,16 +208,18 @@ impl Core {
             }
         };
         if let What::Put(version) = build(placed.lsn).what {
-            let old = &before.old;
-            let last =
-                planted!(RotatedIdStaysInMemory, old.entry.deadline(), self.withdraw(from, old, now, false));
+            let (old, rotated) = (&before.old, Gone::Ended(Reason::Rotated { to: Handle(to) }));
+            let last = planted!(
+                RotatedIdStaysInMemory,
+                old.entry.deadline(),
+                self.withdraw(from, old, now, rotated)
+            );
             let kept = if write.is_some_and(|write| write.shorten) { terms.deadline } else { last };
             let deadline = terms.deadline.max(kept.min(terms.absolute));
             self.publish(&placed, &StoredVersion { deadline, ..version }, None, deadline, now);
         }
         count(&self.counters.updated);
-        drop(guard);
-        self.acknowledge_ending(&placed, write)
+        Ok(self.ending_written(&placed, write))
     }
 
     /// Locks both ids of a rotate. Its record has room for one ended id, and that is the old one; so nothing may be owed for
@@ -313,24 +331,18 @@ impl Core {
                 ));
             }
         };
-        self.withdraw(digest, &before.old, now, true);
+        self.withdraw(digest, &before.old, now, Gone::RanOut);
         count(&self.counters.ended);
         Ok(placed)
     }
 
     /// Waits as endings do, or as the write asks if that is longer.
-    fn acknowledge_ending(&self, placed: &Placed, write: Option<&Write>) -> Result<Version> {
+    fn ending_written(&self, placed: &Placed, write: Option<&Write>) -> Pending<Version> {
         let durability = match write.and_then(|write| write.durability) {
             Some(Durability::Synced) => Durability::Synced,
             _ => self.ending_durability(),
         };
-        self.settle(placed, durability).map_err(undurable)?;
-        Ok(Version(placed.lsn))
-    }
-
-    fn acknowledge(&self, placed: &Placed, write: &Write) -> Result<Version> {
-        self.settle(placed, self.write_durability(write))?;
-        Ok(Version(placed.lsn))
+        Pending::record(Version(placed.lsn), placed, durability).ending()
     }
 
     fn write_durability(&self, write: &Write) -> Durability {
@@ -350,7 +362,7 @@ impl Core {
             return error;
         }
         if !planted!(EndingWaitsForTheDisk) {
-            self.withdraw(digest, old, now, false);
+            self.withdraw(digest, old, now, Gone::Ended(Reason::Destroyed));
             self.owed.add(digest, birth, ceiling, old);
         }
         count(&self.counters.ended);

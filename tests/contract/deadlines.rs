@@ -2,9 +2,9 @@
 
 use sessile::{Deadline, Durability, Error, Touched, Write};
 
-use super::{Bench, HOUR, MINUTE, SECOND, START_MS};
+use super::{Bench, HOUR, MINUTE, SECOND, START_MS, Store};
 
-fn deadline_ms(store: &sessile::Store, id: &str) -> u64 {
+fn deadline_ms(store: &Store, id: &str) -> u64 {
     store.get(id).unwrap().unwrap().deadline().as_ms()
 }
 

@@ -1,0 +1,345 @@
+//! Who listens hears of everything that happens to sessions, in order for each; of an expiry at least once, whatever
+//! happens in between; and how much he has missed. Nobody waits for him.
+
+#![cfg(feature = "simulation")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on has failed"
+)]
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sessile::vfs::{CrashPolicy, SimVfs};
+use sessile::{Events, Handle, ManualClock, Options, Reason, SessionEvent, Store, Write};
+
+const SECOND: Duration = Duration::from_secs(1);
+const HOUR: Duration = Duration::from_secs(3600);
+
+struct Bench {
+    sim: SimVfs,
+    clock: ManualClock,
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self { sim: SimVfs::new(), clock: ManualClock::at_ms(1_800_000_000_000) }
+    }
+
+    fn options(&self) -> Options {
+        Options::new()
+            .vfs(Arc::new(self.sim.clone()))
+            .clock(Arc::new(self.clock.clone()))
+            .manual_maintenance(true)
+            .eager_compaction(true)
+            .segment_bytes(64 << 10)
+            .idle(HOUR)
+    }
+
+    fn store(&self) -> Store {
+        self.options().open("/store").unwrap()
+    }
+
+    /// Time passes, and the store does its work.
+    fn pass(&self, store: &Store, time: Duration) {
+        self.clock.advance(time);
+        while store.maintain(HOUR).unwrap().more {}
+    }
+
+    /// As an opening after some downtime comes to believe the clock.
+    fn confirm(&self, store: &Store) {
+        store.confirm_clock().unwrap();
+        self.pass(store, SECOND);
+    }
+}
+
+fn all(events: &mut Events) -> Vec<SessionEvent> {
+    std::iter::from_fn(|| events.try_next()).collect()
+}
+
+/// Whose expiry is told.
+fn expired(events: &mut Events) -> Vec<Handle> {
+    let expired = all(events).into_iter().filter(|event| matches!(event, SessionEvent::Expired { .. }));
+    expired.map(|event| event.handle().unwrap()).collect()
+}
+
+fn handles(store: &Store, ids: &[&str]) -> BTreeSet<Handle> {
+    ids.iter().map(|id| store.handle_of(id).unwrap()).collect()
+}
+
+#[test]
+fn each_kind_is_told_in_order_with_handle_subject_and_reason() {
+    let bench = Bench::new();
+    let store = bench.store();
+    store.create("before", "nobody listens yet").unwrap();
+    let mut events = store.events().unwrap();
+    let [a, b, c, d] = ["a", "b", "c", "d"].map(|id| store.handle_of(id).unwrap());
+    let alice = Some(store.subject_digest("alice").unwrap());
+    store.create("a", Write::new("1").subject("alice")).unwrap();
+    store.update("a", "2").unwrap();
+    store.set("a", "3").unwrap();
+    store.touch("a", HOUR).unwrap();
+    store.rotate("a", "b", None).unwrap();
+    store.destroy_subject("alice", None).unwrap();
+    store.create("c", "x").unwrap();
+    store.destroy("c").unwrap();
+    store.create("d", Write::new("x").idle(SECOND)).unwrap();
+    bench.pass(&store, SECOND);
+    store.clear().unwrap();
+    let told = [
+        SessionEvent::Created { handle: a, subject: alice },
+        SessionEvent::Updated { handle: a, subject: alice },
+        SessionEvent::Updated { handle: a, subject: alice },
+        SessionEvent::Ended { handle: a, subject: alice, reason: Reason::Rotated { to: b } },
+        SessionEvent::Created { handle: b, subject: alice },
+        SessionEvent::Ended { handle: b, subject: alice, reason: Reason::Revoked },
+        SessionEvent::Created { handle: c, subject: None },
+        SessionEvent::Ended { handle: c, subject: None, reason: Reason::Destroyed },
+        SessionEvent::Created { handle: d, subject: None },
+        SessionEvent::Expired { handle: d, subject: None },
+        SessionEvent::Cleared,
+    ];
+    assert_eq!(all(&mut events), told);
+    assert_eq!(events.missed(), 0);
+}
+
+#[test]
+fn who_is_evicted_is_told_of_and_what_was_refused_is_not() {
+    let bench = Bench::new();
+    let options = bench.options().sessions_max(4).at_limit(sessile::AtLimit::EvictAnonymous);
+    let store = options.open("/store").unwrap();
+    let mut events = store.events().unwrap();
+    for n in 0..5 {
+        store.create(format!("{n}"), Write::new("x").idle(HOUR * (n + 1))).unwrap();
+    }
+    let evicted =
+        |event: &&SessionEvent| matches!(event, SessionEvent::Ended { reason: Reason::Evicted, .. });
+    let told = all(&mut events);
+    assert_eq!(told.iter().filter(evicted).count() as u64, store.stats().evicted);
+    assert!(store.stats().evicted > 0);
+    assert!(store.create("4", "again").is_err() && store.update("nobody", "x").is_err());
+    assert_eq!(all(&mut events), []);
+}
+
+#[test]
+fn nobody_waits_for_a_slow_listener_and_he_hears_what_he_has_missed() {
+    let bench = Bench::new();
+    let store = bench.store();
+    let (mut slow, mut quick) = (store.events().unwrap(), store.events().unwrap());
+    store.create("id", "x").unwrap();
+    let mut heard = 0;
+    for n in 0..10_000 {
+        store.update("id", format!("{n}").as_str()).unwrap();
+        heard += all(&mut quick).len();
+    }
+    assert_eq!((heard, quick.missed()), (10_001, 0));
+    assert_eq!(slow.missed(), 10_001 - 4_096);
+    assert_eq!(all(&mut slow).len(), 4_096);
+    assert_eq!(slow.missed(), 10_001 - 4_096);
+}
+
+#[test]
+fn the_next_listener_goes_on_where_the_last_one_stopped() {
+    let bench = Bench::new();
+    let store = bench.store();
+    let mut first = store.events().unwrap();
+    store.create("a", "x").unwrap();
+    store.create("b", "x").unwrap();
+    assert_eq!(first.try_next().and_then(|event| event.handle()), Some(store.handle_of("a").unwrap()));
+    drop(first);
+    store.create("c", "x").unwrap();
+    let mut second = store.events().unwrap();
+    let mut beside = store.events().unwrap();
+    store.create("d", "x").unwrap();
+    let told: Vec<_> = all(&mut second).iter().map(|event| event.handle().unwrap()).collect();
+    assert_eq!(told, ["b", "c", "d"].map(|id| store.handle_of(id).unwrap()));
+    assert_eq!(all(&mut beside).len(), 1, "another one who listens at the same time begins now");
+}
+
+#[test]
+fn what_ran_out_while_the_store_was_closed_is_told() {
+    let bench = Bench::new();
+    let store = bench.store();
+    drop(store.events().unwrap());
+    store.create("short", Write::new("x").idle(HOUR)).unwrap();
+    store.create("long", Write::new("x").idle(HOUR * 24)).unwrap();
+    let short = handles(&store, &["short"]);
+    store.close().unwrap();
+    bench.clock.advance(HOUR * 2);
+    let store = bench.store();
+    bench.confirm(&store);
+    let mut events = store.events().unwrap();
+    assert_eq!(expired(&mut events).into_iter().collect::<BTreeSet<_>>(), short);
+}
+
+#[test]
+fn an_expiry_that_nobody_had_taken_is_told_after_the_crash() {
+    for policy in [CrashPolicy::KeepAll, CrashPolicy::DropAll] {
+        for clean in [false, true] {
+            let mut bench = Bench::new();
+            let store = bench.store();
+            let mut events = store.events().unwrap();
+            for id in ["taken", "untaken 1", "untaken 2"] {
+                store.create(id, Write::new("x").idle(HOUR)).unwrap();
+                bench.clock.advance(SECOND);
+            }
+            store.create("alive", Write::new("x").idle(HOUR * 24)).unwrap();
+            store.flush().unwrap();
+            all(&mut events);
+            bench.pass(&store, HOUR - SECOND * 3);
+            assert_eq!(events.try_next().and_then(|e| e.handle()), Some(store.handle_of("taken").unwrap()));
+            bench.pass(&store, SECOND * 3);
+            // The taken one leaves; the log goes on, is compacted, and its clock is long past all three.
+            for n in 0..400 {
+                store.set("filler", Write::new(vec![n as u8; 2_000])).unwrap();
+            }
+            bench.pass(&store, SECOND);
+            store.flush().unwrap();
+            for id in ["taken", "untaken 1", "untaken 2"] {
+                assert!(store.get(id).unwrap().is_none(), "it is over, whoever knows");
+            }
+            let untaken = handles(&store, &["untaken 1", "untaken 2"]);
+            if clean {
+                store.close().unwrap();
+            }
+            bench.sim = bench.sim.crash(policy);
+            let store = bench.store();
+            for id in ["taken", "untaken 1", "untaken 2"] {
+                assert!(store.get(id).unwrap().is_none());
+            }
+            bench.confirm(&store);
+            let told: BTreeSet<_> = expired(&mut store.events().unwrap()).into_iter().collect();
+            assert!(untaken.is_subset(&told), "{policy:?}, closed: {clean}");
+            assert!(!told.contains(&store.handle_of("alive").unwrap()));
+            if clean {
+                assert_eq!(told, untaken, "what was taken is not told again");
+            }
+            bench.pass(&store, SECOND);
+            assert_eq!(store.len(), 2, "and then they leave");
+        }
+    }
+}
+
+#[test]
+fn what_was_told_is_not_told_at_the_next_opening() {
+    let bench = Bench::new();
+    let store = bench.store();
+    let mut events = store.events().unwrap();
+    store.create("a", Write::new("x").idle(HOUR)).unwrap();
+    bench.pass(&store, HOUR);
+    assert_eq!(expired(&mut events).len(), 1);
+    bench.pass(&store, SECOND);
+    assert_eq!(store.len(), 0);
+    store.close().unwrap();
+    drop(events);
+    let store = bench.store();
+    bench.confirm(&store);
+    assert_eq!(expired(&mut store.events().unwrap()), []);
+}
+
+#[test]
+fn an_id_whose_expiry_waits_can_be_used_again_and_is_told_once() {
+    let bench = Bench::new();
+    let store = bench.store();
+    let mut events = store.events().unwrap();
+    store.create("id", Write::new("x").idle(HOUR)).unwrap();
+    bench.pass(&store, HOUR);
+    assert_eq!(store.len(), 1, "it waits to be told of");
+    assert!(matches!(store.update("id", "late"), Err(sessile::Error::Unknown(sessile::Unknown::Expired))));
+    store.create("id", Write::new("another").idle(HOUR)).unwrap();
+    bench.pass(&store, SECOND);
+    let handle = store.handle_of("id").unwrap();
+    let subject = None;
+    let told = [
+        SessionEvent::Created { handle, subject },
+        SessionEvent::Expired { handle, subject },
+        SessionEvent::Created { handle, subject },
+    ];
+    assert_eq!(all(&mut events), told);
+    assert_eq!(store.get("id").unwrap().unwrap().data(), b"another");
+    bench.pass(&store, HOUR);
+    assert_eq!(expired(&mut events), [handle]);
+}
+
+#[test]
+fn who_does_not_listen_keeps_no_room_from_others() {
+    let bench = Bench::new();
+    let options = bench.options().sessions_max(100).at_limit(sessile::AtLimit::Reject);
+    let store = options.open("/store").unwrap();
+    let mut events = store.events().unwrap();
+    for round in 0..50 {
+        for n in 0..100 {
+            store.create(format!("{round} {n}"), Write::new("x").idle(HOUR)).unwrap();
+        }
+        bench.pass(&store, HOUR);
+    }
+    assert!(store.len() <= 100);
+    assert!(events.missed() > 0);
+    assert_eq!(all(&mut events).len(), 4_096);
+    bench.pass(&store, SECOND);
+    assert_eq!(store.len(), 0);
+}
+
+#[test]
+fn a_store_that_nobody_listens_to_keeps_nothing() {
+    let bench = Bench::new();
+    let store = bench.store();
+    store.create("a", Write::new("x").idle(HOUR)).unwrap();
+    bench.pass(&store, HOUR);
+    assert_eq!(store.len(), 0);
+    assert!(bench.sim.read_file(std::path::Path::new("/store/told")).is_err());
+    assert_eq!(all(&mut store.events().unwrap()), []);
+}
+
+#[test]
+fn a_thread_that_waits_is_woken_and_hears_of_the_end() {
+    let bench = Bench::new();
+    let store = bench.store();
+    let mut events = store.events().unwrap();
+    let listener = std::thread::spawn(move || {
+        let mut told = 0;
+        while events.next_within(HOUR).is_some() {
+            told += 1;
+        }
+        told
+    });
+    for n in 0..100 {
+        store.create(format!("{n}"), "x").unwrap();
+    }
+    store.close().unwrap();
+    assert_eq!(listener.join().unwrap(), 100);
+}
+
+#[cfg(feature = "async")]
+#[test]
+fn a_task_that_waits_is_woken_and_hears_of_the_end() {
+    use std::future::poll_fn;
+    use std::pin::Pin;
+
+    use futures_core::Stream;
+    use sessile::nonblocking::AsyncStore;
+
+    let bench = Bench::new();
+    let store = AsyncStore::new(bench.store()).unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
+    let told = runtime.block_on(async {
+        let mut events = store.events().await.unwrap();
+        let listener = tokio::spawn(async move {
+            let mut told = 0;
+            while poll_fn(|context| Pin::new(&mut events).poll_next(context)).await.is_some() {
+                told += 1;
+            }
+            told
+        });
+        for n in 0..100 {
+            store.create(format!("{n}"), "x").await.unwrap();
+        }
+        store.close().await.unwrap();
+        listener.await.unwrap()
+    });
+    assert_eq!(told, 100);
+}
