@@ -1,0 +1,295 @@
+//! Durable sessions for [tower-sessions](https://docs.rs/tower-sessions), and so for axum: a directory beside your server
+//! instead of a server beside it. Sessions survive restarts, crashes and power loss; who has logged out stays logged out;
+//! expiry needs no task.
+//!
+//! ```
+//! use axum::{Router, routing::get};
+//! use sessile::nonblocking::AsyncStore;
+//! use tower_sessions::{Session, SessionManagerLayer};
+//! use tower_sessions_sessile::SessileStore;
+//!
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let dir = tempfile::tempdir()?;
+//! # let directory = dir.path();
+//! let store = SessileStore::new(AsyncStore::open(directory).await?).subject_key("user_id");
+//! let app: Router = Router::new()
+//!     .route("/", get(|session: Session| async move {
+//!         let visits: u64 = session.get("visits").await.unwrap_or_default().unwrap_or(0);
+//!         session.insert("visits", visits + 1).await.ok();
+//!         format!("visit {}", visits + 1)
+//!     }))
+//!     .layer(SessionManagerLayer::new(store.clone()));
+//!
+//! // Log out everywhere: all sessions in whose data "user_id" is 42.
+//! store.sessions().destroy_subject("42", None).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! What stands on disk of a session is its data as JSON under a digest of its id, and nothing twice. Where only its deadline
+//! moves, as with `with_always_save(true)`, nothing is rewritten: the store notes the use, mostly in memory.
+//!
+//! # What the framework's calls do not give
+//! `Session::cycle_id` deletes the old session at once and creates the new one when the response is ready: a crash or an error
+//! in between loses the session (never the other way round: the old id is dead in any case). The store does not see that the
+//! two belong together, so the new one begins anew with its absolute deadline. [`AsyncStore::rotate`] does it in one record, for
+//! code that sets the cookie itself.
+//!
+//! The middleware removes the cookie of a session that has become empty without deleting the session; it then ends by its
+//! deadline.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::Value;
+use sessile::nonblocking::AsyncStore;
+use sessile::{Deadline, Error, Subject, Write};
+use time::{OffsetDateTime, PrimitiveDateTime};
+use tower_sessions_core::session::{Id, Record};
+use tower_sessions_core::session_store::{self, ExpiredDeletion, SessionStore};
+
+/// What becomes of a session that is saved after it has ended: a slow request may still hold one that another request has
+/// logged out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Saving {
+    /// It stays ended, and [`SessileStore::refused_saves`] counts it. What you want.
+    #[default]
+    Strict,
+    /// It is there again. For a store that is the cache of a [`CachingSessionStore`](session_store::CachingSessionStore): that
+    /// fills its cache by saving.
+    Upsert,
+}
+
+/// A [`SessionStore`] over a [sessile](sessile) store. As cheap to clone as that.
+#[derive(Debug, Clone)]
+pub struct SessileStore {
+    sessions: AsyncStore,
+    saving: Saving,
+    subject_key: Option<Arc<str>>,
+    refused: Arc<AtomicU64>,
+}
+
+impl SessileStore {
+    /// Keeps sessions in this store.
+    #[must_use]
+    pub fn new(sessions: AsyncStore) -> Self {
+        Self { sessions, saving: Saving::default(), subject_key: None, refused: Arc::default() }
+    }
+
+    /// What becomes of a session that is saved after it has ended.
+    ///
+    /// ```
+    /// # use sessile::nonblocking::AsyncStore;
+    /// # use tower_sessions_sessile::{Saving, SessileStore};
+    /// # fn cache(sessions: AsyncStore) -> SessileStore {
+    /// SessileStore::new(sessions).saving(Saving::Upsert)
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn saving(mut self, saving: Saving) -> Self {
+        self.saving = saving;
+        self
+    }
+
+    /// Attaches each session to the user whose name or number stands in its data under this key, so that "your devices" and
+    /// "log out everywhere" find it. A number counts as its digits; without the key, or with `null`, a session is nobody's.
+    ///
+    /// ```
+    /// # use sessile::nonblocking::AsyncStore;
+    /// # use tower_sessions_sessile::SessileStore;
+    /// # fn store(sessions: AsyncStore) -> SessileStore {
+    /// SessileStore::new(sessions).subject_key("user_id")
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn subject_key(mut self, key: impl Into<Arc<str>>) -> Self {
+        self.subject_key = Some(key.into());
+        self
+    }
+
+    /// The store itself, for what tower-sessions has no word for: a user's sessions, events, figures, closing.
+    #[must_use]
+    pub fn sessions(&self) -> &AsyncStore {
+        &self.sessions
+    }
+
+    /// How often a session was saved that had ended, and stayed so.
+    #[must_use]
+    pub fn refused_saves(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
+    }
+
+    /// The id under which the store keeps a session: to compare with handles, or to end it by
+    /// [`sessions`](Self::sessions).
+    ///
+    /// ```
+    /// # use sessile::nonblocking::AsyncStore;
+    /// # use tower_sessions_sessile::SessileStore;
+    /// # use tower_sessions_core::session::Id;
+    /// # async fn end(store: SessileStore, id: Id) -> sessile::Result<bool> {
+    /// store.sessions().destroy(SessileStore::id_of(&id)).await
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn id_of(id: &Id) -> [u8; 16] {
+        id.0.to_le_bytes()
+    }
+
+    fn subject(&self, data: &HashMap<String, Value>) -> Subject {
+        let Some(key) = &self.subject_key else { return Subject::Keep };
+        match data.get(&**key) {
+            None | Some(Value::Null) => Subject::Clear,
+            Some(Value::String(name)) if name.is_empty() => Subject::Clear,
+            Some(Value::String(name)) => Subject::Set(name.clone().into_bytes()),
+            Some(value) => Subject::Set(value.to_string().into_bytes()),
+        }
+    }
+
+    /// Whether a session already says what is to be written, but for its deadline.
+    async fn is_same(
+        &self,
+        id: [u8; 16],
+        data: &[u8],
+        subject: &Subject,
+        deadline: Deadline,
+    ) -> sessile::Result<bool> {
+        let Some(stored) = self.sessions.get_ref(id).await? else { return Ok(false) };
+        let belongs = match subject {
+            Subject::Set(name) => stored.subject() == Some(self.sessions.subject_digest(name)?),
+            Subject::Clear => stored.subject().is_none(),
+            Subject::Keep => true,
+        };
+        Ok(belongs && stored.deadline() <= deadline && stored.data() == data)
+    }
+
+    async fn write(&self, record: &Record) -> Result<(), Failed> {
+        let (id, deadline) = (Self::id_of(&record.id), deadline_of(record.expiry_date));
+        let (data, subject) = (encode(&record.data)?, self.subject(&record.data));
+        if self.is_same(id, &data, &subject, deadline).await? {
+            match self.sessions.touch(id, left_until(record.expiry_date)).await {
+                // It has ended since it was looked at: then it is as if it had ended before.
+                Err(Error::Unknown(_)) => {}
+                touched => return Ok(touched.map(drop)?),
+            }
+        }
+        let write = Write::new(data).idle_until(deadline).subject_change(subject).shorten();
+        match self.saving {
+            Saving::Strict => self.sessions.update(id, write).await?,
+            Saving::Upsert => self.sessions.set(id, write).await?,
+        };
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl SessionStore for SessileStore {
+    async fn create(&self, record: &mut Record) -> session_store::Result<()> {
+        let data = encode(&record.data)?;
+        loop {
+            let write = Write::new(data.clone())
+                .idle_until(deadline_of(record.expiry_date))
+                .subject_change(self.subject(&record.data));
+            match self.sessions.create(Self::id_of(&record.id), write).await {
+                // Another session has that id: whoever gets this one must not get that.
+                Err(Error::Duplicate) => record.id = Id::default(),
+                created => return Ok(created.map(drop).map_err(Failed::from)?),
+            }
+        }
+    }
+
+    async fn save(&self, record: &Record) -> session_store::Result<()> {
+        match self.write(record).await {
+            Err(Failed::Store(Error::Unknown(_))) => {
+                self.refused.fetch_add(1, Ordering::Relaxed);
+                Ok(())
+            }
+            written => Ok(written?),
+        }
+    }
+
+    async fn load(&self, id: &Id) -> session_store::Result<Option<Record>> {
+        let found = self.sessions.get_ref(Self::id_of(id)).await.map_err(Failed::from)?;
+        let Some(session) = found else { return Ok(None) };
+        let data = serde_json::from_slice(session.data())
+            .map_err(|error| session_store::Error::Decode(error.to_string()))?;
+        Ok(Some(Record { id: *id, data, expiry_date: date_of(session.deadline()) }))
+    }
+
+    async fn delete(&self, id: &Id) -> session_store::Result<()> {
+        let destroyed = self.sessions.destroy(Self::id_of(id)).await;
+        Ok(destroyed.map(drop).map_err(Failed::from)?)
+    }
+}
+
+/// Expired sessions go by themselves; this is for code that asks for it at a certain moment.
+#[async_trait]
+impl ExpiredDeletion for SessileStore {
+    async fn delete_expired(&self) -> session_store::Result<()> {
+        let store = self.sessions.store().clone();
+        let maintained = tokio::task::spawn_blocking(move || store.maintain(Duration::from_secs(1))).await;
+        match maintained {
+            Ok(maintained) => Ok(maintained.map(drop).map_err(Failed::from)?),
+            Err(stopped) => Err(session_store::Error::Backend(stopped.to_string())),
+        }
+    }
+
+    /// Goes on after an error, which the next round may not meet.
+    #[cfg(feature = "deletion-task")]
+    async fn continuously_delete_expired(self, period: Duration) -> session_store::Result<()> {
+        let mut interval = tokio::time::interval(period);
+        loop {
+            interval.tick().await;
+            let _ = self.delete_expired().await;
+        }
+    }
+}
+
+/// Why a session could not be written.
+enum Failed {
+    Store(Error),
+    Encode(serde_json::Error),
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<Failed> for session_store::Error {
+    fn from(failed: Failed) -> Self {
+        match failed {
+            Failed::Store(error) => Self::Backend(error.to_string()),
+            Failed::Encode(error) => Self::Encode(error.to_string()),
+        }
+    }
+}
+
+/// The data map in the order of its keys: the map itself has another order each time, and equal data must be equal bytes.
+fn encode(data: &HashMap<String, Value>) -> Result<Vec<u8>, Failed> {
+    serde_json::to_vec(&data.iter().collect::<BTreeMap<_, _>>()).map_err(Failed::Encode)
+}
+
+fn deadline_of(date: OffsetDateTime) -> Deadline {
+    Deadline::at_ms(u64::try_from(date.unix_timestamp_nanos() / 1_000_000).unwrap_or(0))
+}
+
+fn left_until(date: OffsetDateTime) -> Duration {
+    Duration::try_from(date - OffsetDateTime::now_utc()).unwrap_or(Duration::ZERO)
+}
+
+/// A session that never ends has the last date there is.
+fn date_of(deadline: Deadline) -> OffsetDateTime {
+    let nanos = i128::from(deadline.as_ms()) * 1_000_000;
+    OffsetDateTime::from_unix_timestamp_nanos(nanos).unwrap_or(PrimitiveDateTime::MAX.assume_utc())
+}
+
+/// The README's example, so that it compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
