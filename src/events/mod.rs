@@ -1,0 +1,170 @@
+//! Events: what happens to sessions, told to whoever listens.
+//!
+//! Owns: one ring of what happened last, of a bounded length, and where in it each listener is. Nobody who acts on a session
+//! waits for a listener: one who is slow loses the oldest, and hears how many. Invariants:
+//! 1. Events of one session stand in the ring in the order in which they happened: they are told under its id's lock.
+//! 2. An expiry is held until everybody has taken it, or until it falls off the ring: meanwhile the session stays in the
+//!    index, over and shown to nobody, so a crash leaves a record that the next opening tells of again.
+//! 3. What is parked is not lost: when the last listener goes, the next begins where it stopped.
+//! 4. The ring's lock is a leaf: nothing is called under it. Listeners are woken when the caller holds no lock at all.
+
+mod hub;
+mod ring;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::id::{Handle, SubjectDigest};
+
+pub(crate) use hub::Hub;
+use ring::Ring;
+
+/// What happened to a session. None carries an id: compare with [`Store::handle_of`](crate::Store::handle_of).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SessionEvent {
+    /// It was created, or a rotate gave it this handle.
+    Created {
+        /// Which one.
+        handle: Handle,
+        /// Whose, if anybody's.
+        subject: Option<SubjectDigest>,
+    },
+    /// It was written anew. A touch is no such event.
+    Updated {
+        /// Which one.
+        handle: Handle,
+        /// Whose it is now.
+        subject: Option<SubjectDigest>,
+    },
+    /// Its time had run out. Told at least once, across restarts too: see [`Store::events`](crate::Store::events).
+    Expired {
+        /// Which one.
+        handle: Handle,
+        /// Whose it was.
+        subject: Option<SubjectDigest>,
+    },
+    /// It was ended before its time.
+    Ended {
+        /// Which one.
+        handle: Handle,
+        /// Whose it was.
+        subject: Option<SubjectDigest>,
+        /// By what.
+        reason: Reason,
+    },
+    /// All sessions were ended at once, by [`Store::clear`](crate::Store::clear).
+    Cleared,
+}
+
+impl SessionEvent {
+    /// The session that it is about; `None` when it is about all.
+    #[must_use]
+    pub const fn handle(&self) -> Option<Handle> {
+        match self {
+            Self::Created { handle, .. }
+            | Self::Updated { handle, .. }
+            | Self::Expired { handle, .. }
+            | Self::Ended { handle, .. } => Some(*handle),
+            Self::Cleared => None,
+        }
+    }
+
+    /// Whose session it is about, if anybody's; `None` also when it is about all.
+    #[must_use]
+    pub const fn subject(&self) -> Option<SubjectDigest> {
+        match self {
+            Self::Created { subject, .. }
+            | Self::Updated { subject, .. }
+            | Self::Expired { subject, .. }
+            | Self::Ended { subject, .. } => *subject,
+            Self::Cleared => None,
+        }
+    }
+
+    /// Whether no request can use that session any more.
+    #[must_use]
+    pub const fn is_end(&self) -> bool {
+        matches!(self, Self::Expired { .. } | Self::Ended { .. } | Self::Cleared)
+    }
+}
+
+/// Why a session was ended before its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reason {
+    /// A logout, or a write whose deadline had passed.
+    Destroyed,
+    /// "Log out everywhere".
+    Revoked,
+    /// It goes on under another id.
+    Rotated {
+        /// The session as it is now.
+        to: Handle,
+    },
+    /// It made room for another, at the limit.
+    Evicted,
+}
+
+/// What happens to the sessions of a store, for one listener: see [`Store::events`](crate::Store::events).
+///
+/// With the feature `async` it is a `Stream`; without a runtime, [`next_within`](Self::next_within) waits on the
+/// caller's thread.
+pub struct Events {
+    hub: Arc<Hub>,
+    number: u64,
+}
+
+impl Events {
+    /// The next event, if there is one.
+    pub fn try_next(&mut self) -> Option<SessionEvent> {
+        self.hub.ring.lock().take(self.number)
+    }
+
+    /// The next event, if there is one within this time; `None` also when the store has been closed and nothing is left.
+    pub fn next_within(&mut self, time: Duration) -> Option<SessionEvent> {
+        let mut ring = self.hub.ring.lock();
+        let nothing = |ring: &mut Ring| !ring.closed && !ring.has_next(self.number);
+        self.hub.changed.wait_while_for(&mut ring, nothing, time);
+        ring.take(self.number)
+    }
+
+    /// How many events this listener has missed, because it was slower than they came.
+    #[must_use]
+    pub fn missed(&self) -> u64 {
+        self.hub.ring.lock().missed(self.number)
+    }
+}
+
+#[cfg(feature = "async")]
+impl futures_core::Stream for Events {
+    type Item = SessionEvent;
+
+    fn poll_next(
+        self: std::pin::Pin<&mut Self>,
+        context: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<SessionEvent>> {
+        let mut ring = self.hub.ring.lock();
+        let next = ring.take(self.number);
+        if next.is_some() || ring.closed {
+            return std::task::Poll::Ready(next);
+        }
+        let before = ring.wait(self.number, context.waker().clone());
+        drop((ring, before));
+        std::task::Poll::Pending
+    }
+}
+
+impl Drop for Events {
+    fn drop(&mut self) {
+        let left = self.hub.ring.lock().leave(self.number);
+        drop(left);
+    }
+}
+
+impl fmt::Debug for Events {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Events").field("missed", &self.missed()).finish_non_exhaustive()
+    }
+}
