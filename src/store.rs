@@ -37,6 +37,7 @@ use self::pending::Pending;
 use crate::error::Result;
 use crate::options::Options;
 use crate::session::{Session, Version, Write};
+use crate::sync::thread;
 use write::Expect;
 
 /// What a touch did.
@@ -82,6 +83,12 @@ pub(crate) struct Held(pub(crate) Arc<Core>);
 
 impl Drop for Held {
     fn drop(&mut self) {
+        // A waker may drop the last handle, on the thread that wakes it: and that must not wait for itself.
+        if self.0.upkeep.is_own_thread() {
+            let core = Arc::clone(&self.0);
+            let _ = thread::Builder::new().name("sessile-close".to_owned()).spawn(move || core.close());
+            return;
+        }
         // Whoever wants to know how it went calls `close`.
         let _ = self.0.close();
     }

@@ -5,14 +5,13 @@
 use std::sync::Arc;
 use std::task::Waker;
 
-use super::ring::{Listener, Ring, Told};
+use super::ring::{Listener, Ring};
 use super::{Events, SessionEvent};
-use crate::id::Digest;
-use crate::index::Entry;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Condvar, Mutex};
 
 /// Where events come together and go out.
+#[derive(Default)]
 pub(crate) struct Hub {
     /// Whether anybody listens or did: without that, an event costs one load.
     kept: AtomicBool,
@@ -23,28 +22,14 @@ pub(crate) struct Hub {
 }
 
 impl Hub {
-    /// A hub that keeps events from the beginning if somebody has listened to this store before, and has taken every expiry
-    /// up to this moment.
-    pub fn new(told_ms: Option<u64>) -> Self {
-        Self {
-            kept: AtomicBool::new(told_ms.is_some()),
-            news: AtomicBool::new(false),
-            ring: Mutex::new(Ring::new(told_ms.unwrap_or(0))),
-            changed: Condvar::default(),
-        }
-    }
-
     /// Whether events are kept for anybody.
     pub fn is_kept(&self) -> bool {
         self.kept.load(Ordering::Acquire)
     }
 
     /// Somebody listens from here on, or from where the last one stopped.
-    pub fn listen(self: &Arc<Self>, settled_ms: u64) -> Events {
+    pub fn listen(self: &Arc<Self>) -> Events {
         let mut ring = self.ring.lock();
-        if !self.is_kept() {
-            ring.reaped_ms = settled_ms;
-        }
         let next = if ring.listeners.is_empty() && self.is_kept() { ring.parked } else { ring.end() };
         ring.numbers += 1;
         let (number, missed) = (ring.numbers, ring.first.saturating_sub(next));
@@ -58,61 +43,9 @@ impl Hub {
     /// Tells whoever listens. The caller holds the id's lock, and calls [`notify`](Self::notify) when he no longer does.
     pub fn tell(&self, event: impl FnOnce() -> SessionEvent) {
         if self.is_kept() {
-            self.ring.lock().push(Told { event: event(), held: None });
+            self.ring.lock().push(event());
             self.news.store(true, Ordering::Release);
         }
-    }
-
-    /// Tells that a session has run out, once; `true` when it must stay in the index until everybody knows.
-    pub fn hold(&self, entry: Entry, digest: Digest, event: SessionEvent) -> bool {
-        if !self.is_kept() {
-            return false;
-        }
-        let mut ring = self.ring.lock();
-        if ring.held.insert(digest) {
-            ring.push(Told { event, held: Some(entry) });
-            drop(ring);
-            self.news.store(true, Ordering::Release);
-        }
-        true
-    }
-
-    /// A session that had run out has left the index; `false` when nobody has been told yet.
-    pub fn forget(&self, digest: Digest) -> bool {
-        self.is_kept() && self.ring.lock().held.remove(&digest)
-    }
-
-    /// All sessions have left the index.
-    pub fn forget_all(&self) {
-        if self.is_kept() {
-            self.ring.lock().held.clear();
-        }
-    }
-
-    /// The sessions that may leave the index, now that everybody knows of their end.
-    pub fn released(&self) -> Vec<Entry> {
-        if self.is_kept() { std::mem::take(&mut self.ring.lock().released) } else { Vec::new() }
-    }
-
-    /// Holds nothing any more: the store has no room for it. The events stay in the ring.
-    pub fn let_go(&self) {
-        if self.is_kept() {
-            let mut ring = self.ring.lock();
-            let Ring { events, released, .. } = &mut *ring;
-            released.extend(events.iter_mut().filter_map(|told| told.held.take()));
-        }
-    }
-
-    /// Whatever was due by then has been told.
-    pub fn reaped(&self, settled_ms: u64) {
-        if self.is_kept() {
-            self.ring.lock().reaped_ms = settled_ms;
-        }
-    }
-
-    /// Every expiry up to this moment has been taken; `None` when none are kept.
-    pub fn told_ms(&self) -> Option<u64> {
-        self.is_kept().then(|| self.ring.lock().told_ms())
     }
 
     /// Wakes listeners if there is something new for them. The caller holds no lock.

@@ -3,10 +3,8 @@
 //! Owns: one ring of what happened last, of a bounded length, and where in it each listener is. Nobody who acts on a session
 //! waits for a listener: one who is slow loses the oldest, and hears how many. Invariants:
 //! 1. Events of one session stand in the ring in the order in which they happened: they are told under its id's lock.
-//! 2. An expiry is held until everybody has taken it, or until it falls off the ring: meanwhile the session stays in the
-//!    index, over and shown to nobody, so a crash leaves a record that the next opening tells of again.
-//! 3. What is parked is not lost: when the last listener goes, the next begins where it stopped.
-//! 4. The ring's lock is a leaf: nothing is called under it. Listeners are woken when the caller holds no lock at all.
+//! 2. What is parked is not lost: when the last listener goes, the next begins where it stopped.
+//! 3. The ring's lock is a leaf: nothing is called under it. Listeners are woken when the caller holds no lock at all.
 
 mod hub;
 mod ring;
@@ -38,7 +36,7 @@ pub enum SessionEvent {
         /// Whose it is now.
         subject: Option<SubjectDigest>,
     },
-    /// Its time had run out. Told at least once, across restarts too: see [`Store::events`](crate::Store::events).
+    /// Its time had run out.
     Expired {
         /// Which one.
         handle: Handle,

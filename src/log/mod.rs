@@ -18,4 +18,3 @@ pub(crate) mod segment;
 pub(crate) mod tail;
 #[cfg_attr(not(feature = "async"), allow(dead_code, reason = "only futures wait here"))]
 mod tasks;
-pub(crate) mod told;

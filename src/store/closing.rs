@@ -22,16 +22,14 @@ impl Core {
         self.upkeep.stop();
         // Whoever was inside an operation has finished it after this, and nobody can begin another.
         drop(self.locks.all());
-        let _no_removal = self.upkeep.compactor.running.lock();
+        let no_removal = self.upkeep.compactor.running.lock();
         let closed = match &self.appender {
             Some(appender) => self.close_log(appender),
             None => Ok(()),
         };
-        if self.appender.is_some() {
-            self.note_told();
-        }
-        self.hub.close();
         *self.lock.lock() = None;
+        drop(no_removal);
+        self.hub.close();
         closed
     }
 

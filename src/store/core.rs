@@ -25,7 +25,6 @@ use crate::lock::DirectoryLock;
 use crate::log::appender::{Appender, Placed};
 use crate::log::record::Version as StoredVersion;
 use crate::log::segment::Segment;
-use crate::log::told::ToldFile;
 use crate::observer::Event;
 use crate::options::Options;
 use crate::session::{Deadline, Durability};
@@ -60,9 +59,8 @@ pub(crate) struct Core {
     /// an opening counts anew, and a snapshot must not carry that on.
     pub uncounted: AtomicBool,
     pub closed: AtomicBool,
-    /// Who is told of what happens to sessions, and up to when they know what has run out.
+    /// Who is told of what happens to sessions.
     pub hub: Arc<Hub>,
-    pub told: ToldFile,
     /// Taken away when the store is closed.
     pub lock: Mutex<Option<DirectoryLock>>,
     /// Who held the store when it was opened for reading only.
@@ -206,7 +204,6 @@ impl Core {
             last.is_some()
         });
         self.withdrawn(tag, old, gone == Gone::RanOut);
-        self.hub.forget(digest);
         // Whose it was that could not be read nobody knows.
         if !digest.is_of_tag() {
             let reason = if let Gone::Ended(reason) = gone { reason } else { Reason::Destroyed };
@@ -225,9 +222,7 @@ impl Core {
         if over {
             self.withdrawn(tag, old, true);
             count(&self.counters.expired);
-            if !self.hub.forget(digest) {
-                old.expiry(digest).into_iter().for_each(|event| self.hub.tell(|| event));
-            }
+            old.expiry(digest).into_iter().for_each(|event| self.hub.tell(|| event));
         }
         over
     }

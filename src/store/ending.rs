@@ -220,7 +220,6 @@ impl Core {
         }
         self.index.clear();
         self.subjects.clear();
-        self.hub.forget_all();
         self.hub.tell(|| SessionEvent::Cleared);
         self.wheel.lock().clear();
         for (_, segment) in self.index.segments().iter() {

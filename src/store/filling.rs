@@ -15,7 +15,6 @@ use super::owed::Owed;
 use super::upkeep::Upkeep;
 use crate::clock::Watch;
 use crate::error::{Error, Full, Result};
-use crate::events::Hub;
 use crate::expiry::Wheel;
 use crate::id::Secret;
 use crate::index::{Endings, Entry, Index, Place, SegmentTable, Subjects};
@@ -24,7 +23,6 @@ use crate::log::appender::Appender;
 use crate::log::header::StoreHeader;
 use crate::log::hint::SPAN_UNKNOWN;
 use crate::log::segment::{Segment, file_name};
-use crate::log::told::ToldFile;
 use crate::options::Options;
 use crate::recovery::snapshot::{self, Items, Snapshot};
 use crate::recovery::spread::{lost, spread};
@@ -118,7 +116,7 @@ pub(super) fn core_of(
     appender: Option<Appender>,
     lock: Option<DirectoryLock>,
     (directory, options, header): (&Path, Options, StoreHeader),
-    (told, told_ms, began): (ToldFile, Option<u64>, Instant),
+    began: Instant,
 ) -> Arc<Core> {
     let ceiling = survey.segments.iter().map(|segment| segment.ceiling()).max().unwrap_or(Deadline::at_ms(0));
     let Memory { subjects, wheel, latest, uncounted } = memory;
@@ -148,8 +146,7 @@ pub(super) fn core_of(
         expired_unmarked: AtomicBool::new(false),
         uncounted: AtomicBool::new(uncounted),
         closed: AtomicBool::new(false),
-        hub: Arc::new(Hub::new(told_ms)),
-        told,
+        hub: Arc::default(),
         lock: Mutex::new(lock),
         holder: None,
     })

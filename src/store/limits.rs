@@ -48,10 +48,6 @@ impl Core {
         }
         // What has expired takes no room: nobody is refused or evicted for it.
         self.reap(Instant::now())?;
-        if self.is_full() {
-            self.hub.let_go();
-            self.reap(Instant::now())?;
-        }
         if !self.is_full() || self.index.lookup(digest.tag(), 0).is_some() {
             return Ok(());
         }

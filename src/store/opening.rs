@@ -21,7 +21,6 @@ use crate::log::header::StoreHeader;
 use crate::log::latch::Latch;
 use crate::log::root::{self, Root};
 use crate::log::segment::{Segment, number_of};
-use crate::log::told::ToldFile;
 use crate::options::{Options, Recovery};
 use crate::recovery::begin::{Setup, begin, prepare};
 use crate::recovery::chain::Purpose;
@@ -128,10 +127,6 @@ fn open_core(directory: &Path, options: Options, lock: DirectoryLock) -> Result<
     let prepared_in = preparing.elapsed();
     // Judged by the time that was durable, not by what the clock says now.
     survey.clock_ms = planted!(OpeningBelievesTheClock, watch.now().now_ms, mark_ms);
-    // What ran out since then was perhaps never told to whoever listened: it comes into memory, over, and is told.
-    let told = ToldFile::new(Arc::clone(&options.vfs), directory);
-    let told_ms = told.read()?;
-    survey.clock_ms = told_ms.map_or(survey.clock_ms, |told_ms| told_ms.min(survey.clock_ms));
     let index = Arc::new(index_of(&survey, &options)?);
     let beginning = |survey: &Survey| {
         let began = Instant::now();
@@ -145,7 +140,7 @@ fn open_core(directory: &Path, options: Options, lock: DirectoryLock) -> Result<
     });
     let appender = Appender::new(beginning, hears);
     let rest = (directory, options, header);
-    Ok(core_of(survey, memory, (watch, index), Some(appender), Some(lock), rest, (told, told_ms, began)))
+    Ok(core_of(survey, memory, (watch, index), Some(appender), Some(lock), rest, began))
 }
 
 /// Opens for reading only: looks again when a server's work has overtaken the look.
@@ -169,8 +164,7 @@ fn inspect(directory: &Path, mut options: Options) -> Result<Arc<Held>> {
                 let index = Arc::new(index_of(&survey, &options)?);
                 let rest = (directory, options, header);
                 let ((), memory) = fill(&mut survey, &index, |_| Ok(()))?;
-                let told = (ToldFile::new(vfs, directory), None, began);
-                let mut core = core_of(survey, memory, (watch, index), None, None, rest, told);
+                let mut core = core_of(survey, memory, (watch, index), None, None, rest, began);
                 if let Some(core) = Arc::get_mut(&mut core) {
                     core.holder = holder;
                 }

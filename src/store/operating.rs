@@ -73,11 +73,9 @@ impl Store {
     /// [`Events::missed`] says how many. Each listener has his own place; when the last one is dropped, the next goes on
     /// where he stopped.
     ///
-    /// **An expiry is told at least once**, whatever happens in between. A store that was listened to once remembers it: what
-    /// ran out while it was closed, and what nobody had taken when its process died, is told after the next opening, to the
-    /// first who listens. Some of it may be told twice after a crash, and rarely an expiry of a session that had been ended
-    /// before. Until its event was taken (or fell off), an expired session stays in memory, shown to nobody, and is counted by
-    /// [`len`](Self::len). Other events are told by the process in which they happen or not at all.
+    /// An event is told by the process in which it happens. What runs out while the store is closed is told when the next opening
+    /// ends it, which is when the clock is confirmed, to whoever listens by then. An event that nobody has taken is lost with its
+    /// process: do not keep books by it.
     ///
     /// ```
     /// use sessile::{Reason, SessionEvent, Write};
@@ -95,13 +93,11 @@ impl Store {
     /// ```
     ///
     /// # Errors
-    /// `Closed`, `ReadOnly`, and `Full` or `Io` when the store cannot note that somebody listens.
+    /// `Closed`, `ReadOnly`.
     pub fn events(&self) -> Result<Events> {
         let core = self.core();
         core.appender()?;
-        let settled_ms = core.look().settled_ms;
-        core.told.create(settled_ms)?;
-        Ok(core.hub.listen(settled_ms))
+        Ok(core.hub.listen())
     }
 
     /// An operator says that the wall clock is right: what has passed by it has ended, whatever the jump was.

@@ -102,6 +102,11 @@ impl Upkeep {
         Ok(())
     }
 
+    /// Whether this is one of the threads.
+    pub fn is_own_thread(&self) -> bool {
+        self.threads.lock().iter().any(|thread| thread.thread().id() == thread::current().id())
+    }
+
     /// Stops the threads and waits for them.
     pub fn stop(&self) {
         self.signal.stop();
@@ -181,14 +186,7 @@ impl Core {
             }
         }
         done.more |= self.wheel.lock().backlog() > 0;
-        self.note_told();
         Ok(done)
-    }
-
-    /// Notes up to when every expiry has been told, for an opening that must tell the others again.
-    pub fn note_told(&self) {
-        self.hub.told_ms().into_iter().for_each(|told_ms| self.told.say(told_ms));
-        self.hub.notify();
     }
 
     /// Prepares the next segment of the log. A full disk is no failure here: it is met, and told, once.
@@ -236,13 +234,7 @@ impl Core {
             let backlog = wheel.backlog();
             drop(wheel);
             for entry in due {
-                expired += u64::from(self.expire(entry, now, false)?);
-            }
-            for entry in self.hub.released() {
-                expired += u64::from(self.expire(entry, now, true)?);
-            }
-            if !work.more {
-                self.hub.reaped(now.settled_ms);
+                expired += u64::from(self.expire(entry, now)?);
             }
             if !work.more || Instant::now() >= until {
                 if backlog > BACKLOG {
@@ -251,6 +243,7 @@ impl Core {
                 break;
             }
         }
+        self.hub.notify();
         if expired > self.index.len() as u64 {
             self.index.trim();
         }
@@ -272,9 +265,8 @@ impl Core {
         Ok(expired)
     }
 
-    /// Drops one session if it is still over: a touch or a write in between wins (rule 7). Where somebody listens, it stays
-    /// until he has been `told`.
-    fn expire(&self, entry: Entry, now: Now, told: bool) -> Result<bool> {
+    /// Drops one session if it is still over: a touch or a write in between wins (rule 7).
+    fn expire(&self, entry: Entry, now: Now) -> Result<bool> {
         let _guard = self.locks.one(entry.tag());
         self.check_open()?;
         let mut buffer = Vec::new();
@@ -285,9 +277,7 @@ impl Core {
             let current = current.find(|at| at.entry().arming() == entry.arming() && over(at.entry()));
             let parts = current.as_ref().map(Looked::parts);
             let Some((current, Some(segment))) = parts else {
-                if !told {
-                    self.arm(entry, now);
-                }
+                self.arm(entry, now);
                 return Ok(false);
             };
             let (digest, span, subject) = match segment.version(current.place().byte(), &mut buffer) {
@@ -300,11 +290,6 @@ impl Core {
                 }
             };
             let old = super::finding::Old { entry: current, segment: Arc::clone(segment), span, subject };
-            if let Some(event) = old.expiry(digest).filter(|_| !told)
-                && self.hub.hold(current, digest, event)
-            {
-                return Ok(false);
-            }
             let until = planted!(ExpiryBelievesTheWheel, Now { settled_ms: u64::MAX, ..now }, now);
             if self.withdraw_over(digest, &old, until) {
                 return Ok(true);
@@ -332,7 +317,7 @@ mod tests {
         let fired = entries.next().unwrap();
         store.touch("a", Duration::from_secs(3600)).unwrap();
         clock.advance(Duration::from_secs(120));
-        assert!(!core.expire(fired, core.look(), false).unwrap());
+        assert!(!core.expire(fired, core.look()).unwrap());
         assert!(store.get("a").unwrap().is_some());
         clock.advance(Duration::from_secs(7200));
         assert_eq!(store.maintain(Duration::from_secs(60)).unwrap().expired, 1);

@@ -251,3 +251,26 @@ fn threads_and_tasks_wait_side_by_side() {
     let after = sim.crash(CrashPolicy::DropAll);
     assert_eq!(options(&after).open("/store").unwrap().len(), 4_000);
 }
+
+/// Wakes by letting go of the future, and with it of the last handle to the store: as when an executor is gone.
+struct LetsGo(Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>);
+
+impl Wake for LetsGo {
+    fn wake(self: Arc<Self>) {
+        drop(self.0.lock().unwrap().take());
+    }
+}
+
+#[test]
+fn the_last_handle_may_go_on_the_thread_that_wakes() {
+    let sim = SimVfs::new();
+    let (store, gate) = open_behind_a_gate(&sim);
+    let future = Box::pin(async move { drop(store.create("id", synced()).await) });
+    let lets_go = Arc::new(LetsGo(Mutex::new(Some(future))));
+    let waker = Waker::from(Arc::clone(&lets_go));
+    let polled = lets_go.0.lock().unwrap().as_mut().unwrap().as_mut().poll(&mut Context::from_waker(&waker));
+    assert!(polled.is_pending());
+    gate.set(false);
+    wait_until("the store to be closed", || options(&sim).open("/store").is_ok());
+    assert!(options(&sim).open("/store").unwrap().get("id").unwrap().is_some());
+}
