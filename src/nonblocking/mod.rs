@@ -13,8 +13,8 @@
 //! Everything here works on memory that the kernel may have to fetch or to write first: a read of a page that is not in the
 //! page cache waits for the disk, and so does an append when the kernel has too many dirty pages and makes writers wait, or
 //! when the log goes on in a segment that maintenance had no time to prepare. At the limits a create makes room before it
-//! writes. `benches/README.md` says how long these were seen to take. Where a stall of that kind must not hold up others, run
-//! the call on a thread for blocking work: an [`AsyncStore`] and its [`Store`] are the same store.
+//! writes. `cargo bench -p sessile-bench --bench nonblocking` measures it. Where a stall of that kind must not hold up others,
+//! run the call on a thread for blocking work: an [`AsyncStore`] and its [`Store`] are the same store.
 //!
 //! Rooms: `settled` is the future that waits for the disk, `aside` the one for what takes long and is done on a thread.
 
