@@ -55,6 +55,9 @@ pub fn head(outcome: &Outcome) -> String {
     )
 }
 
+const WHY_NOT: &str =
+    "What the time goes to where a goal is not reached, with profiles: `benches/README.md`.";
+
 /// Everything that was measured.
 #[must_use]
 pub fn body(outcome: &Outcome) -> String {
@@ -62,7 +65,7 @@ pub fn body(outcome: &Outcome) -> String {
     if !outcome.judged.is_empty() {
         let count = |verdict| outcome.judged.iter().filter(|judged| judged.verdict == verdict).count();
         parts.push(format!(
-            "## Goals: {} of {} reached, {} not, {} not measured\n\n{}",
+            "## Goals: {} of {} reached, {} not, {} not measured\n\n{WHY_NOT}\n\n{}",
             count(Verdict::Reached),
             outcome.judged.len(),
             count(Verdict::NotReached),

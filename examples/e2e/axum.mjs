@@ -43,7 +43,7 @@ const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] }
 const sid = async (context) => (await context.cookies()).find((cookie) => cookie.name === "id");
 const member = (page) => page.locator("#member");
 const visitor = (page) => page.locator("#visitor");
-const see = (what) => what.waitFor({ state: "visible", timeout: 10_000 });
+const see = (what) => what.waitFor({ state: "visible", timeout: 30_000 });
 const picture = (page, name) => pictures && page.screenshot({ path: join(pictures, `${name}.png`), fullPage: true });
 
 async function logIn(page, name) {
@@ -102,8 +102,8 @@ try {
   const second = await phone.newPage();
   await step("a second browser is listed", async () => {
     await logIn(second, "Ada");
-    await second.locator("#devices li").nth(1).waitFor();
-    await page.locator("#devices li", { hasText: "A phone" }).waitFor({ timeout: 10_000 });
+    await second.locator("#devices li").nth(1).waitFor({ timeout: 30_000 });
+    await page.locator("#devices li", { hasText: "A phone" }).waitFor({ timeout: 30_000 });
     await see(second.locator('#live[data-state="on"]'));
     const width = await second.evaluate(() => document.documentElement.scrollWidth);
     assert.ok(width <= 360, `the page is ${width} wide on a phone of 360`);
@@ -124,7 +124,7 @@ try {
   });
   await step("an idle session ends", async () => {
     assert.equal(await end("SIGTERM"), 0, "it stops cleanly with sockets open");
-    await start(2);
+    await start(5);
     await logIn(page, "Ada");
     await see(page.locator("#notice", { hasText: "Your session was ended." }));
     await see(visitor(page));

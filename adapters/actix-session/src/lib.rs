@@ -49,7 +49,7 @@ use sessile::{Error, Subject, Unknown, Write};
 
 type State = HashMap<String, String>;
 
-/// A [`SessionStore`] over a [sessile](sessile) store. As cheap to clone as that.
+/// A [`SessionStore`] over a [sessile] store. As cheap to clone as that.
 #[derive(Debug, Clone)]
 pub struct SessileSessionStore {
     sessions: AsyncStore,

@@ -65,7 +65,7 @@ pub enum Saving {
     Upsert,
 }
 
-/// A [`SessionStore`] over a [sessile](sessile) store. As cheap to clone as that.
+/// A [`SessionStore`] over a [sessile] store. As cheap to clone as that.
 #[derive(Debug, Clone)]
 pub struct SessileStore {
     sessions: AsyncStore,
