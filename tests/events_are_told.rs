@@ -240,7 +240,7 @@ fn a_task_that_waits_is_woken_and_hears_of_the_end() {
     let store = AsyncStore::new(bench.store()).unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
     let told = runtime.block_on(async {
-        let mut events = store.events().await.unwrap();
+        let mut events = store.events().unwrap();
         let listener = tokio::spawn(async move {
             let mut told = 0;
             while poll_fn(|context| Pin::new(&mut events).poll_next(context)).await.is_some() {

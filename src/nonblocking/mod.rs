@@ -292,9 +292,8 @@ impl AsyncStore {
     ///
     /// # Errors
     /// As [`Store::events`].
-    pub async fn events(&self) -> Result<Events> {
-        let store = self.store.clone();
-        aside("sessile-events", move || store.events()).await
+    pub fn events(&self) -> Result<Events> {
+        self.store.events()
     }
 
     /// How many sessions there are. See [`Store::len`].

@@ -41,7 +41,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .with_expiry(Expiry::OnInactivity(idle));
     let sender = broadcast::channel(1024).0;
     let app: App = (store.clone(), sender.downgrade());
-    let mut events = store.events().await?;
+    let mut events = store.events()?;
     let telling = tokio::spawn(async move {
         while let Some(event) = events.next().await {
             let _ = sender.send(event);
