@@ -3,7 +3,8 @@
 //! Owns: the public handle. What the steps mean is told in the rooms below: `reading`, `write`, `touch`, `ending` change
 //! and read sessions, `finding` finds them; `limits` makes room; `upkeep`, `compacting` and `planning` keep the store small; `opening` and
 //! `closing` are its two ends; `inspecting` tells about it; `core` is what they share, `locks` who waits for whom, `owed`
-//! what the log must still be told, `pending` what a call still waits for. The other public calls stand in `devices` (a user's sessions) and `operating`.
+//! what the log must still be told, `pending` what a call still waits for; `telling` sees to it that
+//! listeners hear of what runs out. The other public calls stand in `devices` (a user's sessions) and `operating`.
 
 mod closing;
 mod compacting;
@@ -22,6 +23,7 @@ mod owed;
 pub(crate) mod pending;
 mod planning;
 mod reading;
+mod telling;
 mod touch;
 pub(crate) mod upkeep;
 pub(crate) mod write;

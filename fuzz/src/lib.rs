@@ -9,6 +9,7 @@ pub mod allocation;
 pub mod directory;
 pub mod footer;
 pub mod frames;
+pub mod ledger;
 pub mod mark;
 pub mod operations;
 pub mod roster;
@@ -24,13 +25,14 @@ static ALLOCATOR: allocation::Counting = allocation::Counting;
 pub type Check = fn(&[u8]);
 
 /// Every target by name.
-pub const TARGETS: [(&str, Check); 11] = [
+pub const TARGETS: [(&str, Check); 12] = [
     ("frames", frames::check),
     ("segment", segment::check),
     ("footer", footer::check),
     ("mark", mark::check),
     ("roster", roster::check),
     ("store_header", store_header::check),
+    ("ledger", ledger::check),
     ("snapshot", snapshot::check),
     ("directory", directory::check),
     ("operations", operations::check),

@@ -115,6 +115,7 @@ fn write_seeds() {
     save("roster", "leaves", &[], &[&enters[..], &[33, 1, 0, 0, 0, 9, 0, 0, 0]].concat());
     save("roster", "cut", &[], &enters[..70]);
     store_headers();
+    ledgers();
     snapshots();
     segments();
     access_logs();
@@ -147,6 +148,26 @@ fn store_headers() {
     let newer = [&two[..8], &[2, 0, 0, 0, 2, 0, 0, 0], &two[16..]].concat();
     save("store_header", "newer", &[0], &[&one[..], &newer].concat());
     save("store_header", "cut", &[0], &one[..60]);
+}
+
+fn ledgers() {
+    let event = |kind: u8| [&[kind][..], &[1; 16], &[2; 16]].concat();
+    let head = |count: u8, number: u8| {
+        [
+            b"SESTOLD1\x01\0\0\0".as_slice(),
+            &[count, 0, 0, 0],
+            &[9; 16],
+            &[number, 0, 0, 0, 0, 0, 0, 0],
+            &[5; 8],
+            &[0; 4],
+        ]
+        .concat()
+    };
+    let whole = [head(2, 7), event(2), event(3)].concat();
+    save("ledger", "one_copy", &[0], &whole);
+    save("ledger", "two_copies", &[0x80], &[&whole[..], &[head(2, 8), event(1), event(1)].concat()].concat());
+    save("ledger", "count_that_lies", &[0], &[head(0xff, 7), event(2)].concat());
+    save("ledger", "unknown_event", &[0], &[head(1, 7), event(9)].concat());
 }
 
 fn snapshots() {

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::task::Waker;
 
-use super::ring::{Listener, Ring};
+use super::ring::{KEPT, Listener, Ring, Unwritten};
 use super::{Events, SessionEvent};
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Condvar, Mutex};
@@ -27,14 +27,33 @@ impl Hub {
         self.kept.load(Ordering::Acquire)
     }
 
+    /// Events are kept from here on, whether or not somebody listens yet; these come before all others.
+    pub fn keep(&self, untold: Vec<SessionEvent>) {
+        let mut ring = self.ring.lock();
+        ring.parked = ring.parked.max(ring.first);
+        untold.into_iter().for_each(|event| ring.push(event));
+        self.kept.store(true, Ordering::Release);
+    }
+
+    /// Nobody listens any more, and nobody is expected to.
+    pub fn forget(&self) {
+        let mut ring = self.ring.lock();
+        if ring.listeners.is_empty() {
+            self.kept.store(false, Ordering::Release);
+            (ring.first, ring.parked) = (ring.end(), ring.end());
+            ring.events.clear();
+            ring.unwritten.clear();
+        }
+    }
+
     /// Somebody listens from here on, or from where the last one stopped.
     pub fn listen(self: &Arc<Self>) -> Events {
         let mut ring = self.ring.lock();
         let next = if ring.listeners.is_empty() && self.is_kept() { ring.parked } else { ring.end() };
         ring.numbers += 1;
         let (number, missed) = (ring.numbers, ring.first.saturating_sub(next));
-        let listener = Listener { next: next.max(ring.first), missed, waker: None };
-        ring.listeners.insert(number, listener);
+        let next = next.max(ring.first);
+        ring.listeners.insert(number, Listener { next, told: next, missed, waker: None });
         self.kept.store(true, Ordering::Release);
         drop(ring);
         Events { hub: Arc::clone(self), number }
@@ -46,6 +65,40 @@ impl Hub {
             self.ring.lock().push(event());
             self.news.store(true, Ordering::Release);
         }
+    }
+
+    /// What the next opening must tell if this one ends now, for the ledger; and what that did not know, in case that it
+    /// cannot be written.
+    pub fn untold(&self) -> (Vec<SessionEvent>, Unwritten) {
+        let mut ring = self.ring.lock();
+        (ring.untold(), std::mem::take(&mut ring.unwritten))
+    }
+
+    /// The ledger could not be written.
+    pub fn still_unwritten(&self, unwritten: Unwritten) {
+        self.ring.lock().unwritten.extend(unwritten);
+    }
+
+    /// Looks at who has run out since the ledger was written.
+    pub fn of_unwritten<T>(&self, look: impl FnOnce(&Unwritten) -> T) -> T {
+        look(&self.ring.lock().unwritten)
+    }
+
+    /// How many events the next opening must tell if this one ends now.
+    pub fn untold_count(&self) -> usize {
+        self.ring.lock().untold().len()
+    }
+
+    /// How far the slowest listener is, if half of what can be kept waits for him.
+    pub fn crowded(&self) -> Option<u64> {
+        let ring = self.ring.lock();
+        let slowest = ring.listeners.values().map(|listener| listener.told).min();
+        slowest.filter(|_| ring.end() - ring.told() >= KEPT as u64 / 2)
+    }
+
+    /// Whether nobody listens.
+    pub fn is_alone(&self) -> bool {
+        self.ring.lock().listeners.is_empty()
     }
 
     /// Wakes listeners if there is something new for them. The caller holds no lock.

@@ -1,12 +1,15 @@
 //! Events: what happens to sessions, told to whoever listens.
 //!
-//! Owns: one ring of what happened last, of a bounded length, and where in it each listener is. Nobody who acts on a session
-//! waits for a listener: one who is slow loses the oldest, and hears how many. Invariants:
+//! Owns: one ring of what happened last, of a bounded length, and where in it each listener is; beside the log a ledger of
+//! what has been told. Nobody who acts on a session waits for a listener: one who is slow loses the oldest, and hears how
+//! many. Invariants:
 //! 1. Events of one session stand in the ring in the order in which they happened: they are told under its id's lock.
-//! 2. What is parked is not lost: when the last listener goes, the next begins where it stopped.
+//! 2. An event is told until somebody has dealt with it, which he says by asking for the next one. When the last listener
+//!    goes, the next one begins with what that one took last, unless he had asked for more.
 //! 3. The ring's lock is a leaf: nothing is called under it. Listeners are woken when the caller holds no lock at all.
 
 mod hub;
+mod ledger;
 mod ring;
 
 use std::fmt;
@@ -16,7 +19,11 @@ use std::time::Duration;
 use crate::id::{Handle, SubjectDigest};
 
 pub(crate) use hub::Hub;
+#[cfg(feature = "fuzzing")]
+pub(crate) use ledger::COPY_BYTES;
+pub(crate) use ledger::{FILE_NAME as LEDGER, Ledger, Sought, Told};
 use ring::Ring;
+pub(crate) use ring::{KEPT, Unwritten};
 
 /// What happened to a session. None carries an id: compare with [`Store::handle_of`](crate::Store::handle_of).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,16 +122,21 @@ pub struct Events {
 }
 
 impl Events {
-    /// The next event, if there is one.
+    /// The next event, if there is one. Whoever asks has dealt with the one before.
     pub fn try_next(&mut self) -> Option<SessionEvent> {
         self.hub.ring.lock().take(self.number)
     }
 
     /// The next event, if there is one within this time; `None` also when the store has been closed and nothing is left.
+    /// Whoever asks has dealt with the one before.
     pub fn next_within(&mut self, time: Duration) -> Option<SessionEvent> {
         let mut ring = self.hub.ring.lock();
         let nothing = |ring: &mut Ring| !ring.closed && !ring.has_next(self.number);
-        self.hub.changed.wait_while_for(&mut ring, nothing, time);
+        if nothing(&mut ring) {
+            // What came before is dealt with, though nothing comes yet.
+            ring.take(self.number);
+            self.hub.changed.wait_while_for(&mut ring, nothing, time);
+        }
         ring.take(self.number)
     }
 

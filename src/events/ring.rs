@@ -1,14 +1,22 @@
 //! The ring: events in the order in which they happened, a bounded number of them, and a place in it for each listener.
 //!
-//! Owns: the numbers of events, and who has taken what.
+//! Owns: the numbers of events, and who has taken what and has dealt with it. Whoever asks for the next event has dealt
+//! with the one before.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::task::Waker;
 
 use super::SessionEvent;
+use crate::id::{Handle, SubjectDigest};
 
 /// How many events are kept for listeners who have not taken them yet.
-const KEPT: usize = 4_096;
+pub(crate) const KEPT: usize = 4_096;
+
+/// How many sessions that have run out are remembered for the ledger at most.
+const UNWRITTEN_MAX: usize = 16 * KEPT;
+
+/// Sessions that have run out, which the ledger does not know of, and whose they were.
+pub(crate) type Unwritten = BTreeMap<Handle, Option<SubjectDigest>>;
 
 /// What happened last, and how far each listener has heard.
 #[derive(Default)]
@@ -18,14 +26,18 @@ pub(super) struct Ring {
     pub first: u64,
     pub listeners: BTreeMap<u64, Listener>,
     pub numbers: u64,
-    /// Where the last listener stopped.
+    /// Up to where the last listener had dealt with what he was told.
     pub parked: u64,
+    /// Who has run out since the ledger was written, and whose they were.
+    pub unwritten: Unwritten,
     pub closed: bool,
 }
 
 /// Where somebody is in the ring.
 pub(super) struct Listener {
     pub next: u64,
+    /// What is before this he has dealt with.
+    pub told: u64,
     pub missed: u64,
     pub waker: Option<Waker>,
 }
@@ -36,6 +48,12 @@ impl Ring {
     }
 
     pub fn push(&mut self, event: SessionEvent) {
+        // Only where the ledger cannot be written it comes to so many.
+        if let SessionEvent::Expired { handle, subject } = event
+            && self.unwritten.len() < UNWRITTEN_MAX
+        {
+            self.unwritten.insert(handle, subject);
+        }
         self.events.push_back(event);
         if self.events.len() > KEPT {
             self.drop_first();
@@ -62,19 +80,32 @@ impl Ring {
         let listener = self.listeners.get_mut(&number)?;
         listener.missed += first.saturating_sub(listener.next);
         listener.next = listener.next.max(first);
+        listener.told = listener.next;
         let at = usize::try_from(listener.next - first).ok()?;
-        let event = *self.events.get(at)?;
-        listener.next += 1;
+        let event = self.events.get(at).copied();
+        listener.next += u64::from(event.is_some());
         self.trim();
-        Some(event)
+        event
     }
 
-    /// Drops what everybody has taken.
-    pub fn trim(&mut self) {
-        let slowest = self.listeners.values().map(|listener| listener.next).min();
-        while self.first < slowest.unwrap_or(self.parked) && !self.events.is_empty() {
+    /// Up to where everybody has dealt with what he was told.
+    pub fn told(&self) -> u64 {
+        let slowest = self.listeners.values().map(|listener| listener.told).min();
+        slowest.unwrap_or(self.parked).max(self.first)
+    }
+
+    /// Drops what everybody has dealt with.
+    fn trim(&mut self) {
+        let told = self.told();
+        while self.first < told && !self.events.is_empty() {
             self.drop_first();
         }
+    }
+
+    /// What the next opening must tell if this one ends now, oldest first.
+    pub fn untold(&self) -> Vec<SessionEvent> {
+        let told = usize::try_from(self.told() - self.first).unwrap_or(usize::MAX);
+        self.events.iter().skip(told).filter(|event| event.is_kept_across_openings()).copied().collect()
     }
 
     #[cfg(feature = "async")]
@@ -85,7 +116,7 @@ impl Ring {
     pub fn leave(&mut self, number: u64) -> Option<Listener> {
         let left = self.listeners.remove(&number);
         if self.listeners.is_empty() {
-            self.parked = left.as_ref().map_or(self.parked, |left| left.next);
+            self.parked = left.as_ref().map_or(self.parked, |left| left.told);
         }
         self.trim();
         left

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::Put;
 use crate::error::Result;
+use crate::events::{COPY_BYTES, Ledger, Sought};
 use crate::log::bytes::Reader;
 use crate::log::frame::{self, Kind};
 use crate::log::header::{SegmentHeader, StoreCopy, StoreHeader};
@@ -165,6 +166,38 @@ pub fn store_header(bytes: &[u8]) -> StoreRead {
 /// As opening a store does.
 pub fn store_file(vfs: &dyn Vfs, directory: &Path) -> Result<Option<Vec<u8>>> {
     Ok(Root::read(vfs, directory, false)?.map(|root| root.header().encode()))
+}
+
+/// Bytes of one copy of the ledger.
+pub const LEDGER_COPY_BYTES: usize = COPY_BYTES as usize;
+
+/// What there is of the ledger's file.
+#[derive(Debug, PartialEq, Eq)]
+pub enum LedgerRead {
+    /// The number of the copy that counts.
+    Sound(u64),
+    /// No copy is sound.
+    Damaged,
+    /// No file.
+    Absent,
+}
+
+/// Reads one copy of the ledger of this store: its number, and what was understood written again.
+#[must_use]
+pub fn ledger(bytes: &[u8], store_id: [u8; 16]) -> Option<(u64, Vec<u8>)> {
+    Ledger::read_again(bytes, store_id)
+}
+
+/// Reads the file `EVENTS` in a directory.
+///
+/// # Errors
+/// As opening a store does.
+pub fn ledger_file(vfs: &dyn Vfs, directory: &Path, store_id: [u8; 16]) -> Result<LedgerRead> {
+    Ok(match Ledger::open(vfs, directory, store_id)? {
+        Sought::Found(ledger, _) => LedgerRead::Sound(ledger.number()),
+        Sought::Damaged => LedgerRead::Damaged,
+        Sought::Absent => LedgerRead::Absent,
+    })
 }
 
 /// How many entries, subjects and segments a snapshot holds, taken to speak of the moment that it claims.

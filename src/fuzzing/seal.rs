@@ -32,6 +32,11 @@ pub fn seal_store_header(bytes: &mut [u8]) -> Option<()> {
     put(bytes, end, crc)
 }
 
+/// One copy of the ledger, as long as it claims to be.
+pub fn seal_ledger(bytes: &mut [u8]) -> Option<()> {
+    crate::events::Ledger::seal(bytes)
+}
+
 /// A footer that is to stand at `end` of a segment with this salt.
 pub fn seal_footer(bytes: &mut [u8], salt: u64, end: u64) -> Option<()> {
     let crc = Hints::crc_of_claimed(bytes, salt, end)?;

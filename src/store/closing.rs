@@ -43,6 +43,10 @@ impl Core {
         });
         appender.close();
         synced?;
+        // A snapshot says nothing of what has run out and was not told. Where the ledger cannot, the log is read instead.
+        if self.keep_told().is_err() {
+            return Ok(());
+        }
         let until = Instant::now().checked_add(self.options.close_budget);
         // A snapshot is only a cache: that there is none costs time and nothing else.
         let _ = self.write_snapshot(appender, until);

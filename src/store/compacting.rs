@@ -142,6 +142,8 @@ impl Core {
 
     /// Takes segments off the roster, durably, and then unlinks them.
     fn retire(&self, segments: &[Arc<Segment>], memory: &mut Memory) -> Result<()> {
+        // With their records goes what could still tell who has run out.
+        self.keep_told()?;
         let appender = self.appender()?;
         let numbers: Vec<u32> = segments.iter().map(|segment| segment.number).collect();
         let lsn = appender.leave(self.watch.now().settled_ms, &numbers)?;

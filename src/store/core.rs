@@ -14,6 +14,7 @@ use std::time::Duration;
 use super::finding::{Old, Sought};
 use super::locks::IdLocks;
 use super::owed::Owed;
+use super::telling::Telling;
 use super::upkeep::Upkeep;
 use crate::clock::{Now, Turn, Watch};
 use crate::error::{Error, Holder, Result, Unknown};
@@ -61,6 +62,7 @@ pub(crate) struct Core {
     pub closed: AtomicBool,
     /// Who is told of what happens to sessions.
     pub hub: Arc<Hub>,
+    pub telling: Telling,
     /// Taken away when the store is closed.
     pub lock: Mutex<Option<DirectoryLock>>,
     /// Who held the store when it was opened for reading only.

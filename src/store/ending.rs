@@ -14,7 +14,7 @@ use super::write::undurable;
 use crate::clock::Now;
 use crate::error::{Error, Full, Result};
 use crate::events::{Reason, SessionEvent};
-use crate::id::Digest;
+use crate::id::{Digest, SubjectDigest};
 use crate::index::Entry;
 use crate::log::appender::Appender;
 use crate::log::record::{Record, What};
@@ -136,6 +136,9 @@ impl Core {
             drop(all);
             return self.ended_before(0, || !self.owed.is_empty());
         };
+        self.keep_told_before_hiding(|unwritten| {
+            unwritten.values().any(|of| *of == Some(SubjectDigest(subject)))
+        })?;
         let ended = doomed.len() as u64;
         let what = What::Revoke { subject, keep, ceiling };
         let appended = self.appender()?.append(now.settled_ms, |lsn| Record { lsn, what });
@@ -195,6 +198,7 @@ impl Core {
         let all = self.locks.all();
         self.check_open()?;
         let now = self.look();
+        let _told_soon = self.keep_told_with(&[SessionEvent::Cleared])?;
         // A touch that is under way may yet move a deadline in memory, and compaction fold it into a copy.
         let slack_ms = self.slack_ms(u64::MAX);
         let ceiling = Deadline::at_ms(self.ceiling_ms.load(Ordering::Acquire).saturating_add(slack_ms));

@@ -12,6 +12,7 @@ use super::core::{Core, Counters};
 use super::limits::sessions_max_of_machine;
 use super::locks::IdLocks;
 use super::owed::Owed;
+use super::telling::Telling;
 use super::upkeep::Upkeep;
 use crate::clock::Watch;
 use crate::error::{Error, Full, Result};
@@ -147,6 +148,7 @@ pub(super) fn core_of(
         uncounted: AtomicBool::new(uncounted),
         closed: AtomicBool::new(false),
         hub: Arc::default(),
+        telling: Telling::new(),
         lock: Mutex::new(lock),
         holder: None,
     })

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::core::{Core, Gone, count};
 use super::finding::Life;
+use super::upkeep::Haste;
 use super::write::Expect;
 use crate::clock::Now;
 use crate::error::{Error, Full, Result};
@@ -47,7 +48,7 @@ impl Core {
             return Ok(());
         }
         // What has expired takes no room: nobody is refused or evicted for it.
-        self.reap(Instant::now())?;
+        self.reap(Instant::now(), Haste::Pressed)?;
         if !self.is_full() || self.index.lookup(digest.tag(), 0).is_some() {
             return Ok(());
         }
@@ -108,6 +109,7 @@ impl Core {
     /// The same, among at most so many wheel entries.
     fn evict_within(&self, wanted: usize, looks: usize) -> Result<usize> {
         let now = self.look();
+        let _sweep = self.telling.sweep();
         let mut evicted = 0;
         let (mut looked, mut look_at) = (0, wanted.saturating_mul(4).min(LOOK_AT_ONCE));
         while evicted < wanted && looked < looks {

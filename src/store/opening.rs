@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::Held;
 use super::core::Core;
 use super::filling::{core_of, fill, index_of};
+use super::telling::Heard;
 use super::upkeep::Upkeep;
 use crate::clock::Watch;
 use crate::error::{Error, Result};
@@ -125,8 +126,10 @@ fn open_core(directory: &Path, options: Options, lock: DirectoryLock) -> Result<
     let preparing = Instant::now();
     let prepared = prepare(&mut survey, setup, watch.now().settled_ms)?;
     let prepared_in = preparing.elapsed();
-    // Judged by the time that was durable, not by what the clock says now.
-    survey.clock_ms = planted!(OpeningBelievesTheClock, watch.now().now_ms, mark_ms);
+    let heard = Heard::read(vfs.as_ref(), directory, header.store_id)?;
+    // Judged by the time that was durable, not by what the clock says now. What has run out and was not told to whoever
+    // listens is over all the same: but the reaper is to meet it.
+    survey.clock_ms = planted!(OpeningBelievesTheClock, watch.now().now_ms, mark_ms).min(heard.told_ms());
     let index = Arc::new(index_of(&survey, &options)?);
     let beginning = |survey: &Survey| {
         let began = Instant::now();
@@ -140,7 +143,9 @@ fn open_core(directory: &Path, options: Options, lock: DirectoryLock) -> Result<
     });
     let appender = Appender::new(beginning, hears);
     let rest = (directory, options, header);
-    Ok(core_of(survey, memory, (watch, index), Some(appender), Some(lock), rest, began))
+    let core = core_of(survey, memory, (watch, index), Some(appender), Some(lock), rest, began);
+    core.hear(heard)?;
+    Ok(core)
 }
 
 /// Opens for reading only: looks again when a server's work has overtaken the look.

@@ -70,12 +70,18 @@ impl Store {
     /// What happens to sessions from now on: created, updated, expired, ended, each with its handle and subject.
     ///
     /// A bounded number of events waits for a listener who is slow, 4,096; beyond that the oldest go, and
-    /// [`Events::missed`] says how many. Each listener has his own place; when the last one is dropped, the next goes on
-    /// where he stopped.
+    /// [`Events::missed`] says how many. (A crowd that runs out at the same moment is told at the pace of who listens, for a
+    /// minute at most.) Each listener has his own place. Whoever asks for the next event has dealt with the one before;
+    /// when the last listener is dropped, the next one begins with what that one may not have dealt with.
     ///
-    /// An event is told by the process in which it happens. What runs out while the store is closed is told when the next opening
-    /// ends it, which is when the clock is confirmed, to whoever listens by then. An event that nobody has taken is lost with its
-    /// process: do not keep books by it.
+    /// **That a session's time has run out is told at least once**, whatever happens to the process: once somebody has listened,
+    /// what nobody had dealt with when it ended is told by the next opening, and something may be told again, the last two
+    /// minutes or so after a crash. So is what runs out while the store is closed, when the clock is confirmed. After a
+    /// crash a session may be told to have run out that was ended by hand shortly before it would have. Whoever is not there
+    /// for as long as [`Options::erase_within`](crate::Options::erase_within) is forgotten. All other events are told by the
+    /// process in which they happen, or not at all.
+    ///
+    /// The first call ever makes a file beside the log, `EVENTS`, and waits for the disk.
     ///
     /// ```
     /// use sessile::{Reason, SessionEvent, Write};
@@ -93,11 +99,9 @@ impl Store {
     /// ```
     ///
     /// # Errors
-    /// `Closed`, `ReadOnly`.
+    /// `Closed`, `ReadOnly`; and, the first time ever, `Full` and `Io`.
     pub fn events(&self) -> Result<Events> {
-        let core = self.core();
-        core.appender()?;
-        Ok(core.hub.listen())
+        self.core().listen()
     }
 
     /// An operator says that the wall clock is right: what has passed by it has ended, whatever the jump was.

@@ -32,8 +32,21 @@ use crate::sync::{Condvar, Instant, Mutex};
 const REAP_SLICE: usize = 4_096;
 /// How often the keeping thread looks.
 const KEEP_EVERY: Duration = Duration::from_secs(1);
+/// How often while listeners catch up with what has run out.
+const CATCH_UP: Duration = Duration::from_millis(10);
 /// A backlog that the observer hears of.
 const BACKLOG: usize = 1 << 18;
+
+/// And where somebody is told of each.
+const REAP_SLICE_TOLD: usize = 1_024;
+
+/// Whether the reaper lets those who listen catch up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Haste {
+    Calm,
+    /// Somebody needs the room.
+    Pressed,
+}
 
 /// What upkeep remembers between its slices.
 pub(crate) struct Upkeep {
@@ -151,12 +164,14 @@ impl Core {
     }
 
     fn keep_loop(&self) {
-        while self.upkeep.signal.wait(KEEP_EVERY) {
+        let mut pause = KEEP_EVERY;
+        while self.upkeep.signal.wait(pause) {
+            pause = if self.lets_listeners_catch_up() { CATCH_UP } else { KEEP_EVERY };
             if self.maintain(Duration::from_secs(10)).is_err()
                 && self.appender().is_ok_and(|a| a.latch.cause().is_some())
             {
                 // Nothing can be written any more; reaping goes on, so that memory does.
-                let _ = self.reap(Instant::now() + KEEP_EVERY);
+                let _ = self.reap(Instant::now() + KEEP_EVERY, Haste::Calm);
             }
         }
     }
@@ -167,12 +182,13 @@ impl Core {
         let until = until.unwrap_or_else(Instant::now);
         let mut done = Maintenance::default();
         self.look();
-        done.expired = self.reap(until)?;
+        done.expired = self.reap(until, Haste::Calm)?;
         if self.options.manual_maintenance {
             self.sync_written()?;
         }
         self.prepare()?;
         self.pay()?;
+        self.keep_ledger()?;
         loop {
             let step = self.compact_step(false)?;
             done.segments_removed += step.removed;
@@ -213,14 +229,22 @@ impl Core {
     }
 
     /// Drops sessions whose deadline has passed by the settled clock; says how many.
-    pub fn reap(&self, until: Instant) -> Result<u64> {
+    pub fn reap(&self, until: Instant, haste: Haste) -> Result<u64> {
         let mut expired = 0;
+        let sweep = self.telling.sweep();
         loop {
+            let waits = haste == Haste::Calm && self.lets_listeners_catch_up();
             let now = self.look();
+            let kept = self.hub.is_kept();
+            let slice = if waits { 0 } else { if kept { REAP_SLICE_TOLD } else { REAP_SLICE } };
+            if kept {
+                // Whoever began a session that is over by now has given it to the wheel behind this.
+                drop(self.locks.all());
+            }
             let mut due = Vec::new();
             let mut wheel = self.wheel.lock();
-            let work = wheel.due(now.settled_ms, REAP_SLICE, |short, arming| {
-                match self.index.by_short(short, arming) {
+            let work =
+                wheel.due(now.settled_ms, slice, |short, arming| match self.index.by_short(short, arming) {
                     None => Verdict::Gone,
                     Some(entry)
                         if planted!(ExpiryBelievesTheWheel, true, Life::of(entry, now) == Life::Over) =>
@@ -229,21 +253,25 @@ impl Core {
                         Verdict::Gone
                     }
                     Some(entry) => Verdict::Later(entry.deadline()),
-                }
-            });
+                });
             let backlog = wheel.backlog();
             drop(wheel);
             for entry in due {
                 expired += u64::from(self.expire(entry, now)?);
             }
-            if !work.more || Instant::now() >= until {
+            self.hub.notify();
+            // If it cannot be written now, whoever needs it written hears so.
+            let _ = self.keep_unwritten_few();
+            if !work.more {
+                sweep.reached(now.settled_ms);
+            }
+            if !work.more || waits || Instant::now() >= until {
                 if backlog > BACKLOG {
                     self.tell(&Event::Backlog { entries: backlog as u64 });
                 }
                 break;
             }
         }
-        self.hub.notify();
         if expired > self.index.len() as u64 {
             self.index.trim();
         }

@@ -251,6 +251,9 @@ impl Core {
                 before => break before,
             }
         };
+        if before.is_none() && matches!(expect, Expect::Absent | Expect::Anything) {
+            self.keep_told_before_hiding(|unwritten| unwritten.contains_key(&Handle(digest)))?;
+        }
         match (&before, expect) {
             (Some(Before { life: Life::Hidden, .. }), Expect::Absent | Expect::Anything) => {
                 Err(Error::ClockUnconfirmed)
