@@ -70,6 +70,9 @@ pub struct Row {
     pub writes: bool,
     /// The peers' figures.
     pub figures: Vec<Figure>,
+    /// What the cheapest sync took in between, where it is about syncs: a disk has moods.
+    #[serde(default)]
+    pub sync_ns: Option<f64>,
 }
 
 /// What a peer did in a workload: the median of each figure over the repetitions.
@@ -208,6 +211,7 @@ impl Row {
             million,
             writes: kind.writes(),
             figures,
+            sync_ns: None,
         }
     }
 

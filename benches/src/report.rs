@@ -83,7 +83,10 @@ pub fn body(outcome: &Outcome) -> String {
         parts.push(format!("## Requests a second ({million})\n\n{}", speeds(outcome)));
     }
     for row in &outcome.rows {
-        parts.push(format!("### {}\n\n{}", row.label, details(row)));
+        let beside = row.sync_ns.map_or_else(String::new, |ns| {
+            format!("The bare disk took {:.0} us for the cheapest sync meanwhile.\n\n", ns / 1000.0)
+        });
+        parts.push(format!("### {}\n\n{beside}{}", row.label, details(row)));
     }
     if !outcome.sizes.is_empty() {
         parts.push(format!("## Size, memory, opening\n\n{}", sizes(outcome)));

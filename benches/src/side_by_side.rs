@@ -4,10 +4,11 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::data::Dataset;
+use crate::limits;
 use crate::measure::{self, Crew, Sample};
 use crate::meter::{self, Device};
-use crate::outcome::{Figure, Row, Taking};
-use crate::peer::Peer;
+use crate::outcome::{Figure, Row, Taking, median};
+use crate::peer::{Peer, Wait};
 use crate::peers;
 use crate::plan::{LOAD_SLICES, Scale};
 use crate::run::Run;
@@ -48,8 +49,8 @@ pub fn run(run: &mut Run, workloads: &[Workload], million: bool, directory: &Pat
         let takes_part = |side: &&Side| !side.peer.queues() || has_use_for_queues(&workload);
         let sides: Vec<&Side> = sides.iter().filter(takes_part).collect();
         run.begin(&workload.label());
-        let figures = compare(run, &sides, workload, &data, &device);
-        run.add_row(Row::new(workload, figures));
+        let (figures, sync_ns) = compare(run, &sides, workload, &data, &device);
+        run.add_row(Row { sync_ns, ..Row::new(workload, figures) });
     }
     run.say("closing".to_owned());
 }
@@ -126,7 +127,14 @@ fn publish(run: &Run, sides: &[Side], data: &Dataset) {
     }
 }
 
-fn compare(run: &Run, sides: &[&Side], workload: Workload, data: &Dataset, device: &Device) -> Vec<Figure> {
+/// What each did, and what the bare disk took for a sync before each repetition, where the workload waits for it.
+fn compare(
+    run: &Run,
+    sides: &[&Side],
+    workload: Workload,
+    data: &Dataset,
+    device: &Device,
+) -> (Vec<Figure>, Option<f64>) {
     let scale = &run.scale;
     let window = scale.window(workload.kind);
     let say = |side: &Side| run.say(format!("{}: {}", workload.label(), side.peer.name()));
@@ -137,7 +145,12 @@ fn compare(run: &Run, sides: &[&Side], workload: Workload, data: &Dataset, devic
         run.advance(scale.warm_up);
     }
     let mut samples: Vec<Vec<Sample>> = vec![Vec::new(); sides.len()];
+    let mut syncs = Vec::new();
     for _ in 0..scale.repetitions {
+        if workload.kind.writes() && workload.wait == Wait::Synced {
+            // Where it cannot be measured, the one from the beginning counts.
+            syncs.extend(limits::sync_now(&run.directory));
+        }
         for ((side, crew), samples) in sides.iter().zip(&mut crews).zip(&mut samples) {
             say(side);
             samples.push(crew.repetition(window));
@@ -147,5 +160,6 @@ fn compare(run: &Run, sides: &[&Side], workload: Workload, data: &Dataset, devic
     let of = |(side, samples): (&&Side, &Vec<Sample>)| {
         Figure::of(side.peer.name(), side.peer.counts_allocations(), samples)
     };
-    sides.iter().zip(&samples).map(of).collect()
+    let figures = sides.iter().zip(&samples).map(of).collect();
+    (figures, (!syncs.is_empty()).then(|| median(syncs)))
 }
