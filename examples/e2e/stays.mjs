@@ -1,5 +1,5 @@
-// The axum example in a real browser: logged in through reload and kill -9, listed on two devices, logged out everywhere,
-// ended when idle. Usage: node axum.mjs SERVER CHROMIUM [DIRECTORY FOR PICTURES]
+// A server with the page in ../web in a real browser: logged in through reload and kill -9, listed on two devices, logged out
+// everywhere, ended when idle. Usage: node stays.mjs SERVER CHROMIUM [DIRECTORY FOR PICTURES]
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
@@ -90,6 +90,16 @@ try {
     await see(member(page));
     assert.equal((await sid(laptop)).value, before);
   });
+  await step("use moves the one deadline and not the other", async () => {
+    const me = async () => (await laptop.request.get(`${address}/me`)).json();
+    const before = await me();
+    assert.equal(before.absolute - before.since, 12 * 3600 * 1000);
+    await new Promise((done) => setTimeout(done, 20));
+    await me(); // A request is told what those before it have moved.
+    const after = await me();
+    assert.ok(after.idle > before.idle, `${after.idle} after ${before.idle}`);
+    assert.equal(after.absolute, before.absolute);
+  });
   await step("kill -9 and a new server: still logged in", async () => {
     await end("SIGKILL");
     await start();
@@ -110,6 +120,31 @@ try {
     const width = await second.evaluate(() => document.documentElement.scrollWidth);
     assert.ok(width <= 360, `the page is ${width} wide on a phone of 360`);
     await picture(second, "member-dark-phone");
+  });
+  await step("a clean stop with open sockets loses nobody", async () => {
+    const asked = Date.now();
+    assert.equal(await end("SIGTERM"), 0);
+    assert.ok(Date.now() - asked < 20_000, "the sockets were closed, nobody waited for them to be");
+    await start();
+    for (const each of [page, second]) await see(each.locator('#live[data-state="on"]')); // It connects again by itself.
+    assert.equal(await second.locator("#devices li").count(), 2);
+  });
+  await step("a handle ends no session of somebody else", async () => {
+    const stranger = await browser.newContext();
+    await stranger.request.post(`${address}/login`, { form: { name: "Mallory" } });
+    const { devices } = await (await laptop.request.get(`${address}/me`)).json();
+    for (const { handle } of devices) await stranger.request.post(`${address}/devices/end`, { form: { handle } });
+    assert.equal((await (await laptop.request.get(`${address}/me`)).json()).devices.length, 2);
+    await stranger.close();
+  });
+  await step("ending one device leaves the other", async () => {
+    await page.locator("#devices li", { hasText: "A phone" }).locator("button").click();
+    await see(second.locator("#notice", { hasText: "Your session was ended." }));
+    await see(visitor(second));
+    await see(page.locator("#devices li", { hasText: "(this one)" }));
+    assert.equal(await page.locator("#devices li").count(), 1);
+    await logIn(second, "Ada");
+    await see(second.locator('#live[data-state="on"]'));
   });
   await step("log out everywhere ends the second too, at once", async () => {
     await page.click("text=Log out everywhere");
