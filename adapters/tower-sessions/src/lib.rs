@@ -36,8 +36,7 @@
 //! two belong together, so the new one begins anew with its absolute deadline. [`AsyncStore::rotate`] does it in one record, for
 //! code that sets the cookie itself.
 //!
-//! The middleware removes the cookie of a session that has become empty without deleting the session; it then ends by its
-//! deadline.
+//! A session whose last value was removed or cleared is a session still, in the store and by its cookie: `flush` ends one.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;

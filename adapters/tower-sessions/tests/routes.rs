@@ -153,8 +153,9 @@ macro_rules! scenarios {
             async fn remove_last_value() {
                 let app = app(store().await, HOUR, None);
                 let session = cookie(&visit(&app, "/insert", None).await).unwrap();
-                visit(&app, "/remove", Some(&session)).await;
-                assert_eq!(body(visit(&app, "/get", None).await).await, "None");
+                let emptied = cookie(&visit(&app, "/remove", Some(&session)).await).unwrap();
+                assert_eq!(emptied.value(), session.value(), "with nothing in it, it is a session still");
+                assert_eq!(body(visit(&app, "/get", Some(&session)).await).await, "None");
             }
 
             #[tokio::test]

@@ -52,12 +52,19 @@ async fn save() {
     record.expiry_date += Duration::minutes(5);
     store.save(&record).await.unwrap();
     assert_eq!(store.load(&record.id).await.unwrap(), Some(record));
+    store.save(&self::record(json!({}))).await.expect("of what is no session: no error, and no session");
+    assert_eq!(store.sessions().len(), 1);
 }
 
 #[tokio::test]
 async fn load() {
     let store = fresh();
     assert_eq!(store.load(&Id::default()).await.unwrap(), None);
+    let mut lasting = record(json!({"a": 1}));
+    lasting.expiry_date += Duration::nanoseconds(999_999);
+    store.create(&mut lasting).await.unwrap();
+    lasting.expiry_date -= Duration::nanoseconds(999_999);
+    assert_eq!(store.load(&lasting.id).await.unwrap(), Some(lasting), "to the millisecond");
     let mut soon = record(json!({}));
     soon.expiry_date = OffsetDateTime::now_utc() + Duration::milliseconds(20);
     store.create(&mut soon).await.unwrap();
@@ -98,6 +105,12 @@ async fn delete_expired() {
     assert_eq!(store.sessions().len(), 2);
     store.delete_expired().await.unwrap();
     assert_eq!(store.sessions().len(), 1);
+    assert_eq!(store.load(&soon.id).await.unwrap(), None);
+    let mut past = record(json!({}));
+    past.expiry_date -= Duration::hours(2);
+    store.create(&mut past).await.unwrap();
+    store.delete_expired().await.unwrap();
+    assert_eq!(store.load(&past.id).await.unwrap(), None);
 }
 
 /// A slow request has loaded a session, another logs it out, the slow one saves.
