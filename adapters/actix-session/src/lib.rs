@@ -50,6 +50,25 @@ use sessile::{Error, Subject, Unknown, Write};
 type State = HashMap<String, String>;
 
 /// A [`SessionStore`] over a [sessile] store. As cheap to clone as that.
+///
+/// ```
+/// use actix_session::storage::SessionStore as _;
+/// use actix_session_sessile::SessileSessionStore;
+/// use actix_web::cookie::time::Duration;
+/// use sessile::nonblocking::AsyncStore;
+/// use std::collections::HashMap;
+///
+/// # #[actix_web::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?;
+/// # let directory = dir.path();
+/// let store = SessileSessionStore::new(AsyncStore::open(directory).await?);
+/// let state = HashMap::from([("cart".to_owned(), "[7]".to_owned())]);
+/// let key = store.save(state.clone(), &Duration::minutes(30)).await?;
+/// assert_eq!(store.load(&key).await?, Some(state));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct SessileSessionStore {
     sessions: AsyncStore,
@@ -57,7 +76,24 @@ pub struct SessileSessionStore {
 }
 
 impl SessileSessionStore {
-    /// Keeps sessions in this store.
+    /// Keeps sessions in this store, with its options: durability, limits, and an absolute lifetime, which actix-session does
+    /// not know.
+    ///
+    /// ```
+    /// use actix_session_sessile::SessileSessionStore;
+    /// use sessile::{Options, nonblocking::AsyncStore};
+    /// use std::time::Duration;
+    ///
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let dir = tempfile::tempdir()?;
+    /// # let directory = dir.path();
+    /// let twelve_hours = Options::new().absolute(Duration::from_secs(12 * 60 * 60));
+    /// let store = SessileSessionStore::new(AsyncStore::open_with(twelve_hours, directory).await?);
+    /// # let _ = store;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn new(sessions: AsyncStore) -> Self {
         Self { sessions, subject_key: None }
@@ -67,10 +103,21 @@ impl SessileSessionStore {
     /// out everywhere" find it. A number counts as its digits; without the key, or with `null`, a session is nobody's.
     ///
     /// ```
-    /// # use sessile::nonblocking::AsyncStore;
+    /// # use actix_session::storage::SessionStore as _;
     /// # use actix_session_sessile::SessileSessionStore;
-    /// # fn store(sessions: AsyncStore) -> SessileSessionStore {
-    /// SessileSessionStore::new(sessions).subject_key("user_id")
+    /// # use actix_web::cookie::time::Duration;
+    /// # use sessile::nonblocking::AsyncStore;
+    /// # use std::collections::HashMap;
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let dir = tempfile::tempdir()?;
+    /// # let sessions = AsyncStore::open(dir.path()).await?;
+    /// let store = SessileSessionStore::new(sessions).subject_key("user_id");
+    /// // What `session.insert("user_id", 42)` leaves behind:
+    /// let state = HashMap::from([("user_id".to_owned(), "42".to_owned())]);
+    /// store.save(state, &Duration::minutes(30)).await?;
+    /// assert_eq!(store.sessions().sessions_of("42").await?.count(), 1);
+    /// # Ok(())
     /// # }
     /// ```
     #[must_use]
@@ -81,6 +128,24 @@ impl SessileSessionStore {
 
     /// The store itself, for what actix-session has no word for: a user's sessions, events, figures, closing. Its ids are the
     /// session keys.
+    ///
+    /// ```
+    /// # use actix_session::storage::SessionStore as _;
+    /// # use actix_session_sessile::SessileSessionStore;
+    /// # use actix_web::cookie::time::Duration;
+    /// # use sessile::nonblocking::AsyncStore;
+    /// # use std::collections::HashMap;
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = SessileSessionStore::new(AsyncStore::open(dir.path()).await?);
+    /// # let key = store.save(HashMap::new(), &Duration::minutes(30)).await?;
+    /// assert!(store.sessions().get(key.as_ref()).await?.is_some());
+    /// // The last thing a server does: the next opening is quicker for it.
+    /// store.sessions().close().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn sessions(&self) -> &AsyncStore {
         &self.sessions

@@ -38,7 +38,9 @@
 //!
 //! A session whose last value was removed or cleared is a session still, in the store and by its cookie: `flush` ends one.
 
-use std::collections::{BTreeMap, HashMap};
+mod record;
+
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -47,12 +49,13 @@ use async_trait::async_trait;
 use serde_json::Value;
 use sessile::nonblocking::AsyncStore;
 use sessile::{Deadline, Error, Subject, Write};
-use time::{OffsetDateTime, PrimitiveDateTime};
 use tower_sessions_core::session::{Id, Record};
 use tower_sessions_core::session_store::{self, ExpiredDeletion, SessionStore};
 
+use record::{Failed, date_of, deadline_of, encode, left_until};
+
 /// What becomes of a session that is saved after it has ended: a slow request may still hold one that another request has
-/// logged out.
+/// logged out. See [`SessileStore::saving`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Saving {
@@ -65,6 +68,28 @@ pub enum Saving {
 }
 
 /// A [`SessionStore`] over a [sessile] store. As cheap to clone as that.
+///
+/// ```
+/// use sessile::nonblocking::AsyncStore;
+/// use std::sync::Arc;
+/// use tower_sessions::Session;
+/// use tower_sessions_sessile::SessileStore;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?;
+/// # let directory = dir.path();
+/// let store = Arc::new(SessileStore::new(AsyncStore::open(directory).await?));
+/// let session = Session::new(None, store.clone(), None);
+/// session.insert("cart", [7]).await?;
+/// session.save().await?;
+///
+/// // Another request, or another process:
+/// let session = Session::new(session.id(), store, None);
+/// assert_eq!(session.get("cart").await?, Some([7]));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct SessileStore {
     sessions: AsyncStore,
@@ -74,7 +99,24 @@ pub struct SessileStore {
 }
 
 impl SessileStore {
-    /// Keeps sessions in this store.
+    /// Keeps sessions in this store, with its options: durability, limits, and an absolute lifetime, which tower-sessions does
+    /// not know.
+    ///
+    /// ```
+    /// use sessile::{Options, nonblocking::AsyncStore};
+    /// use std::time::Duration;
+    /// use tower_sessions_sessile::SessileStore;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let dir = tempfile::tempdir()?;
+    /// # let directory = dir.path();
+    /// let twelve_hours = Options::new().absolute(Duration::from_secs(12 * 60 * 60));
+    /// let store = SessileStore::new(AsyncStore::open_with(twelve_hours, directory).await?);
+    /// # let _ = store;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn new(sessions: AsyncStore) -> Self {
         Self { sessions, saving: Saving::default(), subject_key: None, refused: Arc::default() }
@@ -83,10 +125,24 @@ impl SessileStore {
     /// What becomes of a session that is saved after it has ended.
     ///
     /// ```
-    /// # use sessile::nonblocking::AsyncStore;
-    /// # use tower_sessions_sessile::{Saving, SessileStore};
-    /// # fn cache(sessions: AsyncStore) -> SessileStore {
-    /// SessileStore::new(sessions).saving(Saving::Upsert)
+    /// use sessile::nonblocking::AsyncStore;
+    /// use tower_sessions::{CachingSessionStore, MemoryStore, SessionStore as _};
+    /// use tower_sessions::session::{Id, Record};
+    /// use tower_sessions_sessile::{Saving, SessileStore};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let dir = tempfile::tempdir()?;
+    /// # let sessions = AsyncStore::open(dir.path()).await?;
+    /// # let slow = MemoryStore::default();
+    /// # let expiry_date = time::OffsetDateTime::now_utc() + time::Duration::hours(1);
+    /// # let mut record = Record { id: Id::default(), data: Default::default(), expiry_date };
+    /// # slow.create(&mut record).await?;
+    /// let cache = SessileStore::new(sessions).saving(Saving::Upsert);
+    /// let store = CachingSessionStore::new(cache.clone(), slow);
+    /// store.load(&record.id).await?;
+    /// assert!(cache.load(&record.id).await?.is_some(), "what was loaded is in the cache");
+    /// # Ok(())
     /// # }
     /// ```
     #[must_use]
@@ -100,9 +156,19 @@ impl SessileStore {
     ///
     /// ```
     /// # use sessile::nonblocking::AsyncStore;
+    /// # use std::sync::Arc;
+    /// # use tower_sessions::Session;
     /// # use tower_sessions_sessile::SessileStore;
-    /// # fn store(sessions: AsyncStore) -> SessileStore {
-    /// SessileStore::new(sessions).subject_key("user_id")
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let dir = tempfile::tempdir()?;
+    /// # let sessions = AsyncStore::open(dir.path()).await?;
+    /// let store = SessileStore::new(sessions).subject_key("user_id");
+    /// let session = Session::new(None, Arc::new(store.clone()), None);
+    /// session.insert("user_id", 42).await?;
+    /// session.save().await?;
+    /// assert_eq!(store.sessions().sessions_of("42").await?.count(), 1);
+    /// # Ok(())
     /// # }
     /// ```
     #[must_use]
@@ -112,12 +178,47 @@ impl SessileStore {
     }
 
     /// The store itself, for what tower-sessions has no word for: a user's sessions, events, figures, closing.
+    ///
+    /// ```
+    /// # use sessile::nonblocking::AsyncStore;
+    /// # use tower_sessions_sessile::SessileStore;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let dir = tempfile::tempdir()?;
+    /// # let sessions = AsyncStore::open(dir.path()).await?;
+    /// let store = SessileStore::new(sessions);
+    /// println!("{} sessions", store.sessions().len());
+    /// // The last thing a server does: the next opening is quicker for it.
+    /// store.sessions().close().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn sessions(&self) -> &AsyncStore {
         &self.sessions
     }
 
-    /// How often a session was saved that had ended, and stayed so.
+    /// How often a session was saved that had ended, and stayed so: by this handle or a clone of it, since it was made.
+    ///
+    /// ```
+    /// # use sessile::nonblocking::AsyncStore;
+    /// # use std::sync::Arc;
+    /// # use tower_sessions::Session;
+    /// # use tower_sessions_sessile::SessileStore;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = SessileStore::new(AsyncStore::open(dir.path()).await?);
+    /// let slow = Session::new(None, Arc::new(store.clone()), None);
+    /// slow.insert("user", "alice").await?;
+    /// slow.save().await?;
+    /// // Meanwhile another request logs out; then the slow one saves.
+    /// store.sessions().destroy(SessileStore::id_of(&slow.id().expect("it was saved"))).await?;
+    /// slow.save().await?;
+    /// assert_eq!(store.refused_saves(), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn refused_saves(&self) -> u64 {
         self.refused.load(Ordering::Relaxed)
@@ -128,10 +229,24 @@ impl SessileStore {
     ///
     /// ```
     /// # use sessile::nonblocking::AsyncStore;
+    /// # use std::sync::Arc;
+    /// # use tower_sessions::Session;
     /// # use tower_sessions_sessile::SessileStore;
-    /// # use tower_sessions_core::session::Id;
-    /// # async fn end(store: SessileStore, id: Id) -> sessile::Result<bool> {
-    /// store.sessions().destroy(SessileStore::id_of(&id)).await
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let dir = tempfile::tempdir()?;
+    /// # let sessions = AsyncStore::open(dir.path()).await?;
+    /// # let store = SessileStore::new(sessions).subject_key("user");
+    /// # let session = Session::new(None, Arc::new(store.clone()), None);
+    /// # session.insert("user", "alice").await?;
+    /// # session.save().await?;
+    /// // Which of Alice's devices is this one?
+    /// let id = session.id().expect("it was saved");
+    /// let this = store.sessions().handle_of(SessileStore::id_of(&id))?;
+    /// for device in store.sessions().sessions_of("alice").await? {
+    ///     assert_eq!(device?.handle(), this);
+    /// }
+    /// # Ok(())
     /// # }
     /// ```
     #[must_use]
@@ -246,46 +361,6 @@ impl ExpiredDeletion for SessileStore {
             let _ = self.delete_expired().await;
         }
     }
-}
-
-/// Why a session could not be written.
-enum Failed {
-    Store(Error),
-    Encode(serde_json::Error),
-}
-
-impl From<Error> for Failed {
-    fn from(error: Error) -> Self {
-        Self::Store(error)
-    }
-}
-
-impl From<Failed> for session_store::Error {
-    fn from(failed: Failed) -> Self {
-        match failed {
-            Failed::Store(error) => Self::Backend(error.to_string()),
-            Failed::Encode(error) => Self::Encode(error.to_string()),
-        }
-    }
-}
-
-/// The data map in the order of its keys: the map itself has another order each time, and equal data must be equal bytes.
-fn encode(data: &HashMap<String, Value>) -> Result<Vec<u8>, Failed> {
-    serde_json::to_vec(&data.iter().collect::<BTreeMap<_, _>>()).map_err(Failed::Encode)
-}
-
-fn deadline_of(date: OffsetDateTime) -> Deadline {
-    Deadline::at_ms(u64::try_from(date.unix_timestamp_nanos() / 1_000_000).unwrap_or(0))
-}
-
-fn left_until(date: OffsetDateTime) -> Duration {
-    Duration::try_from(date - OffsetDateTime::now_utc()).unwrap_or(Duration::ZERO)
-}
-
-/// A session that never ends has the last date there is.
-fn date_of(deadline: Deadline) -> OffsetDateTime {
-    let nanos = i128::from(deadline.as_ms()) * 1_000_000;
-    OffsetDateTime::from_unix_timestamp_nanos(nanos).unwrap_or(PrimitiveDateTime::MAX.assume_utc())
 }
 
 /// The README's example, so that it compiles.
