@@ -26,6 +26,25 @@ use ring::Ring;
 pub(crate) use ring::{KEPT, Unwritten};
 
 /// What happened to a session. None carries an id: compare with [`Store::handle_of`](crate::Store::handle_of).
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let store = sessile::Store::open(dir.path())?;
+/// use sessile::SessionEvent;
+///
+/// let mut events = store.events()?;
+/// store.create("an id", "some data")?;
+/// store.destroy("an id")?;
+/// while let Some(event) = events.try_next() {
+///     match event {
+///         SessionEvent::Created { handle, .. } => println!("{handle} has logged in"),
+///         SessionEvent::Expired { handle, .. } => println!("{handle} was idle for too long"),
+///         SessionEvent::Ended { handle, reason, .. } => println!("{handle} was ended: {reason:?}"),
+///         _ => {}
+///     }
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SessionEvent {
@@ -65,6 +84,16 @@ pub enum SessionEvent {
 
 impl SessionEvent {
     /// The session that it is about; `None` when it is about all.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = sessile::Store::open(dir.path())?;
+    /// let mut events = store.events()?;
+    /// store.create("an id", "some data")?;
+    /// let event = events.try_next().expect("something has happened");
+    /// assert_eq!(event.handle(), Some(store.handle_of("an id")?));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub const fn handle(&self) -> Option<Handle> {
         match self {
@@ -77,6 +106,16 @@ impl SessionEvent {
     }
 
     /// Whose session it is about, if anybody's; `None` also when it is about all.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = sessile::Store::open(dir.path())?;
+    /// let mut events = store.events()?;
+    /// store.create("an id", sessile::Write::new("some data").subject("alice"))?;
+    /// let event = events.try_next().expect("something has happened");
+    /// assert_eq!(event.subject(), Some(store.subject_digest("alice")?));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub const fn subject(&self) -> Option<SubjectDigest> {
         match self {
@@ -89,6 +128,18 @@ impl SessionEvent {
     }
 
     /// Whether no request can use that session any more.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = sessile::Store::open(dir.path())?;
+    /// store.create("an id", "some data")?;
+    /// let mut events = store.events()?;
+    /// store.update("an id", "newer data")?;
+    /// store.clear()?;
+    /// let ends: Vec<_> = std::iter::from_fn(|| events.try_next()).map(|event| event.is_end()).collect();
+    /// assert_eq!(ends, [false, true]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub const fn is_end(&self) -> bool {
         matches!(self, Self::Expired { .. } | Self::Ended { .. } | Self::Cleared)
@@ -96,6 +147,21 @@ impl SessionEvent {
 }
 
 /// Why a session was ended before its time.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let store = sessile::Store::open(dir.path())?;
+/// use sessile::{Reason, SessionEvent};
+///
+/// store.create("before login", "some data")?;
+/// let mut events = store.events()?;
+/// store.rotate("before login", "after login", None)?;
+/// let now = store.handle_of("after login")?;
+/// let ended = std::iter::from_fn(|| events.try_next()).find(|event| event.is_end());
+/// let Some(SessionEvent::Ended { reason: Reason::Rotated { to }, .. }) = ended else { panic!("{ended:?}") };
+/// assert_eq!(to, now);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reason {
@@ -116,6 +182,19 @@ pub enum Reason {
 ///
 /// With the feature `async` it is a `Stream`; without a runtime, [`next_within`](Self::next_within) waits on the
 /// caller's thread.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let store = sessile::Store::open(dir.path())?;
+/// use std::time::Duration;
+///
+/// let mut events = store.events()?;
+/// let listener = std::thread::spawn(move || events.next_within(Duration::from_secs(60)));
+/// store.create("an id", "some data")?;
+/// let event = listener.join().expect("it does not panic").expect("less than a minute has passed");
+/// assert_eq!(event.handle(), Some(store.handle_of("an id")?));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Events {
     hub: Arc<Hub>,
     number: u64,
@@ -123,12 +202,33 @@ pub struct Events {
 
 impl Events {
     /// The next event, if there is one. Whoever asks has dealt with the one before.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = sessile::Store::open(dir.path())?;
+    /// let mut events = store.events()?;
+    /// assert_eq!(events.try_next(), None);
+    /// store.create("an id", "some data")?;
+    /// assert!(events.try_next().is_some());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn try_next(&mut self) -> Option<SessionEvent> {
         self.hub.ring.lock().take(self.number)
     }
 
     /// The next event, if there is one within this time; `None` also when the store has been closed and nothing is left.
     /// Whoever asks has dealt with the one before.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = sessile::Store::open(dir.path())?;
+    /// use std::time::Duration;
+    ///
+    /// let mut events = store.events()?;
+    /// store.close()?;
+    /// assert_eq!(events.next_within(Duration::from_secs(60)), None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn next_within(&mut self, time: Duration) -> Option<SessionEvent> {
         let mut ring = self.hub.ring.lock();
         let nothing = |ring: &mut Ring| !ring.closed && !ring.has_next(self.number);
@@ -141,6 +241,15 @@ impl Events {
     }
 
     /// How many events this listener has missed, because it was slower than they came.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = sessile::Store::open(dir.path())?;
+    /// let mut events = store.events()?;
+    /// store.create("an id", "some data")?;
+    /// assert_eq!((events.missed(), events.try_next().is_some()), (0, true));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn missed(&self) -> u64 {
         self.hub.ring.lock().missed(self.number)
