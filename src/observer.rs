@@ -43,6 +43,12 @@ pub enum Event {
     },
     /// A jump was confirmed and now counts.
     ClockConfirmed,
+    /// What listeners of [`events`](crate::Store::events) have not dealt with could not be written down: if the process ends now,
+    /// nobody will tell it.
+    EventsNotKept {
+        /// What failed.
+        cause: String,
+    },
     /// Expiry has fallen behind by this many wheel entries.
     Backlog {
         /// How many.

@@ -12,15 +12,18 @@
 
 #[path = "expiry_is_told_at_least_once/lives.rs"]
 mod lives;
+#[path = "expiry_is_told_at_least_once/mishaps.rs"]
+mod mishaps;
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sessile::vfs::{CallKind, CrashPolicy, Fault, SimVfs, Times};
 use sessile::{
-    AtLimit, Durability, Error, Events, Handle, ManualClock, Options, SessionEvent, Store, Touched, Write,
+    AtLimit, Durability, Error, Event, Events, Handle, ManualClock, Observer, Options, SessionEvent, Store,
+    Touched, Write,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -38,8 +41,12 @@ impl Bench {
     }
 
     fn options(&self) -> Options {
+        self.options_over(Arc::new(self.sim.clone()))
+    }
+
+    fn options_over(&self, vfs: Arc<dyn sessile::vfs::Vfs>) -> Options {
         Options::new()
-            .vfs(Arc::new(self.sim.clone()))
+            .vfs(vfs)
             .clock(Arc::new(self.clock.clone()))
             .manual_maintenance(true)
             .eager_compaction(true)
@@ -412,22 +419,41 @@ fn a_ledger_that_is_torn_loses_no_end_and_one_that_is_damaged_keeps_no_store_clo
     }
 }
 
-/// Where the ledger cannot be written, nothing that it should speak of leaves the disk.
+struct Heard(Mutex<Vec<Event>>);
+
+impl Observer for Heard {
+    fn event(&self, event: &Event) {
+        self.0.lock().unwrap().push(event.clone());
+    }
+}
+
+/// Other blocks of the disk may be sound. Where none are, the store goes on, and whoever is on call hears of it.
 #[test]
-fn a_ledger_that_cannot_be_written_holds_compaction_back() {
-    let mut bench = Bench::new();
-    let store = bench.store();
-    let mut events = store.events().unwrap();
-    store.create("a", Write::new("x").idle(HOUR)).unwrap();
-    churn(&store, "before");
-    all(&mut events);
-    bench.clock.advance(HOUR);
-    bench.sim.fail_named("EVENTS", CallKind::Write, 1, Fault::Eio, Times::Forever);
-    churn(&store, "after");
-    assert!(store.maintain(HOUR).is_err());
-    bench.crash(store);
-    let store = bench.store();
-    let mut events = store.events().unwrap();
-    bench.pass(&store, SECOND);
-    assert_eq!(expired(&mut events), handles(&store, &["a"]));
+fn a_ledger_that_cannot_be_written_is_made_anew_and_holds_nobody_up() {
+    for times in [Times::Once, Times::Forever] {
+        let mut bench = Bench::new();
+        let heard = Arc::new(Heard(Mutex::default()));
+        let store = bench.options().observer(heard.clone()).open("/store").unwrap();
+        let mut events = store.events().unwrap();
+        store.create("a", Write::new("x").idle(HOUR)).unwrap();
+        churn(&store, "before");
+        all(&mut events);
+        bench.clock.advance(HOUR);
+        bench.sim.fail_named("EVENTS", CallKind::Write, 1, Fault::Eio, times);
+        churn(&store, "after");
+        let done = store.maintain(HOUR).unwrap();
+        assert!(done.segments_removed > 0, "{done:?}");
+        let a = handles(&store, &["a"]);
+        let is_told = |event: &Event| matches!(event, Event::EventsNotKept { .. });
+        assert_eq!(heard.0.lock().unwrap().iter().any(is_told), times == Times::Forever);
+        if times == Times::Forever {
+            assert_eq!(expired(&mut events), a);
+            continue;
+        }
+        bench.crash(store);
+        let store = bench.store();
+        let mut events = store.events().unwrap();
+        bench.pass(&store, SECOND);
+        assert_eq!(expired(&mut events), a);
+    }
 }

@@ -163,9 +163,9 @@ fn ledgers() {
         ]
         .concat()
     };
-    let whole = [head(2, 7), event(2), event(3)].concat();
+    let whole = [head(2, 7), event(2), [&[1][..], &[3; 16], &[0; 16]].concat()].concat();
     save("ledger", "one_copy", &[0], &whole);
-    save("ledger", "two_copies", &[0x80], &[&whole[..], &[head(2, 8), event(1), event(1)].concat()].concat());
+    save("ledger", "two_copies", &[0x80], &[&whole[..], &[head(2, 8), event(2), event(2)].concat()].concat());
     save("ledger", "count_that_lies", &[0], &[head(0xff, 7), event(2)].concat());
     save("ledger", "unknown_event", &[0], &[head(1, 7), event(9)].concat());
 }

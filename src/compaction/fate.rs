@@ -59,9 +59,8 @@ pub(crate) fn fate(record: &Record<'_>, mine: Option<Mine>, now_ms: u64) -> Fate
         }
         What::Touch { base, deadline, .. } => match mine {
             _ if planted!(TouchDroppedUnfolded) => Fate::Drop,
-            Some(mine) if mine.lsn == base && mine.deadline < deadline && needed(mine.deadline_now) => {
-                Fate::Keep
-            }
+            // Also of a session that is over, as long as memory has it: by its last touch it is known when that was.
+            Some(mine) if mine.lsn == base && mine.deadline < deadline => Fate::Keep,
             _ => Fate::Drop,
         },
         What::Revoke { ceiling, .. } | What::Clear { ceiling } => {
@@ -196,7 +195,11 @@ mod tests {
         assert_eq!(fate(&touch(20, AHEAD), now(20, 10, AHEAD), NOW), Fate::Drop, "it says the same");
         assert_eq!(fate(&touch(20, AHEAD), now(20, 10, FAR), NOW), Fate::Drop, "it says less");
         assert_eq!(fate(&touch(19, FAR), now(20, 10, AHEAD), NOW), Fate::Drop, "it extends another record");
-        assert_eq!(fate(&touch(20, FAR), now(20, 10, PAST), NOW), Fate::Drop, "the session is over");
+        assert_eq!(
+            fate(&touch(20, FAR), now(20, 10, PAST), NOW),
+            Fate::Keep,
+            "it is over, and perhaps not told"
+        );
         assert_eq!(fate(&touch(20, FAR), None, NOW), Fate::Drop);
     }
 

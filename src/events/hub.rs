@@ -27,10 +27,10 @@ impl Hub {
         self.kept.load(Ordering::Acquire)
     }
 
-    /// Events are kept from here on, whether or not somebody listens yet; these come before all others.
-    pub fn keep(&self, untold: Vec<SessionEvent>) {
+    /// Events are kept from here on, whether or not somebody listens yet; these come before all others, and so many were lost.
+    pub fn keep(&self, untold: Vec<SessionEvent>, missed: u64) {
         let mut ring = self.ring.lock();
-        ring.parked = ring.parked.max(ring.first);
+        ring.lost += missed;
         untold.into_iter().for_each(|event| ring.push(event));
         self.kept.store(true, Ordering::Release);
     }
@@ -43,6 +43,7 @@ impl Hub {
             (ring.first, ring.parked) = (ring.end(), ring.end());
             ring.events.clear();
             ring.unwritten.clear();
+            ring.writing.clear();
         }
     }
 
@@ -51,7 +52,9 @@ impl Hub {
         let mut ring = self.ring.lock();
         let next = if ring.listeners.is_empty() && self.is_kept() { ring.parked } else { ring.end() };
         ring.numbers += 1;
-        let (number, missed) = (ring.numbers, ring.first.saturating_sub(next));
+        let goes_on = ring.listeners.is_empty();
+        let lost = if goes_on { std::mem::take(&mut ring.lost) } else { 0 };
+        let (number, missed) = (ring.numbers, lost + ring.first.saturating_sub(next));
         let next = next.max(ring.first);
         ring.listeners.insert(number, Listener { next, told: next, missed, waker: None });
         self.kept.store(true, Ordering::Release);
@@ -67,26 +70,44 @@ impl Hub {
         }
     }
 
-    /// What the next opening must tell if this one ends now, for the ledger; and what that did not know, in case that it
-    /// cannot be written.
-    pub fn untold(&self) -> (Vec<SessionEvent>, Unwritten) {
+    /// Somebody has run out of whom nothing can be told: he could not be read.
+    pub fn lose(&self) {
+        if self.is_kept() {
+            self.ring.lock().lose();
+        }
+    }
+
+    /// What the next opening must tell if this one ends now, and how many it must call missed, for the ledger. Until
+    /// [`written`](Self::written) says that it knows of them, it does not.
+    pub fn untold(&self) -> (Vec<SessionEvent>, u64) {
         let mut ring = self.ring.lock();
-        (ring.untold(), std::mem::take(&mut ring.unwritten))
+        let unwritten = std::mem::take(&mut ring.unwritten);
+        ring.writing.extend(unwritten);
+        (ring.untold().collect(), ring.lost())
     }
 
-    /// The ledger could not be written.
-    pub fn still_unwritten(&self, unwritten: Unwritten) {
-        self.ring.lock().unwritten.extend(unwritten);
+    /// The ledger could be written, or not.
+    pub fn written(&self, durable: bool) {
+        let mut ring = self.ring.lock();
+        let writing = std::mem::take(&mut ring.writing);
+        if !durable {
+            ring.unwritten.extend(writing);
+        }
     }
 
-    /// Looks at who has run out since the ledger was written.
-    pub fn of_unwritten<T>(&self, look: impl FnOnce(&Unwritten) -> T) -> T {
-        look(&self.ring.lock().unwritten)
+    /// Whether somebody whom this names may have run out without the ledger's knowing of it.
+    pub fn may_be_unwritten(&self, names: impl Fn(&Unwritten) -> bool) -> bool {
+        self.is_kept() && self.ring.lock().may_be_unwritten(names)
+    }
+
+    /// How many have run out since the ledger was written.
+    pub fn unwritten_count(&self) -> usize {
+        self.ring.lock().unwritten.len()
     }
 
     /// How many events the next opening must tell if this one ends now.
     pub fn untold_count(&self) -> usize {
-        self.ring.lock().untold().len()
+        self.ring.lock().untold().count()
     }
 
     /// How far the slowest listener is, if half of what can be kept waits for him.

@@ -2,16 +2,16 @@
 //!
 //! The file `EVENTS` is there once somebody has listened. It has two copies, written in turn, each at its own half of the file:
 //! ```text
-//!   0          8        12      16         32       40     48    52
-//!   ┌──────────┬────────┬───────┬──────────┬────────┬──────┬─────┬───────────┐
-//!   │ SESTOLD1 │ format │ count │ store id │ number │ told │ crc │ events... │
-//!   └──────────┴────────┴───────┴──────────┴────────┴──────┴─────┴───────────┘
-//!   an event, 33 bytes: kind 1 · handle 16 · subject 16
+//!   0          8        12      16         32       40     48       56      64    68
+//!   ┌──────────┬────────┬───────┬──────────┬────────┬──────┬────────┬───────┬─────┬──────────┐
+//!   │ SESTOLD1 │ format │ count │ store id │ number │ told │ missed │ slack │ crc │ ended... │
+//!   └──────────┴────────┴───────┴──────────┴────────┴──────┴────────┴───────┴─────┴──────────┘
+//!   a session that has run out, 33 bytes: 1, or 2 with a subject · handle 16 · subject 16
 //! ```
 //! Owns: this layout, and the file. Invariants:
 //! 1. Of two sound copies the one with the higher number counts; the other one is written next.
-//! 2. Whatever ran out at or before `told` by the log has been told, or stands among the events. So what counts as expired at an
-//!    opening and ran out later than that is brought into memory once more, to be told.
+//! 2. Whatever ran out at or before `told` by the log has been told, or stands among the ended, or counts as missed. So what counts
+//!    as expired at an opening and ran out later than that is brought into memory once more, to be told.
 //! 3. The file has its full length, durably, before it has its name: there is always room to write.
 //!
 //! A crash within a write leaves the other copy, which says less: then something is told twice.
@@ -32,18 +32,22 @@ const TMP_NAME: &str = "EVENTS.tmp";
 const MAGIC: [u8; 8] = *b"SESTOLD1";
 const FORMAT: u32 = 1;
 /// Where the checksum stands; it covers what is before it and the events behind it.
-const CRC_AT: usize = 48;
+const CRC_AT: usize = 64;
 const HEAD_BYTES: usize = CRC_AT + 4;
 const EVENT_BYTES: usize = 33;
-/// Bytes of one copy: as many events as are ever kept, and one that is about to be told.
-pub(crate) const COPY_BYTES: u64 = (HEAD_BYTES + (KEPT + 1) * EVENT_BYTES).next_multiple_of(4096) as u64;
+/// Bytes of one copy, which has room for as many as are ever kept.
+pub(crate) const COPY_BYTES: u64 = (HEAD_BYTES + KEPT * EVENT_BYTES).next_multiple_of(4096) as u64;
 
 /// What the ledger says.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Told {
     /// Whatever ran out at or before this has been told, or is among [`untold`](Self::untold).
     pub told_ms: u64,
-    /// Ends that nobody has dealt with yet, oldest first.
+    /// How many events were lost, for want of room, that the next listener would have heard.
+    pub missed: u64,
+    /// The largest slack of a touch that any opening had: memory may have been ahead of the log by that, and a snapshot keeps it.
+    pub slack_ms: u64,
+    /// Who has run out and was not dealt with yet, oldest first.
     pub untold: Vec<SessionEvent>,
 }
 
@@ -53,7 +57,6 @@ pub(crate) struct Ledger {
     store_id: [u8; 16],
     /// The number of the copy that counts.
     number: u64,
-    told_ms: u64,
     /// What was read may be in the page cache alone: it is synced before the other copy is touched.
     known_durable: bool,
 }
@@ -61,18 +64,18 @@ pub(crate) struct Ledger {
 /// What there is of a ledger.
 pub(crate) enum Sought {
     Found(Ledger, Told),
-    /// Neither copy is sound.
+    /// Neither copy is sound, or can be read.
     Damaged,
     /// Nobody listens.
     Absent,
 }
 
 impl Ledger {
-    /// Creates the file: under another name, synced, renamed, the directory synced.
+    /// Creates the file, or makes it anew: under another name, synced, renamed, the directory synced.
     ///
     /// # Errors
     /// `Full` where there is no room for it, `Io`.
-    pub fn create(vfs: &dyn Vfs, directory: &Path, store_id: [u8; 16], told_ms: u64) -> Result<Self> {
+    pub fn create(vfs: &dyn Vfs, directory: &Path, store_id: [u8; 16], told: &Told) -> Result<Self> {
         let failed = |error: std::io::Error| match vfs::is_full(&error) {
             true => Error::Full(Full::FileSystem),
             false => Error::io(format!("creating {FILE_NAME} in {}", directory.display()), error),
@@ -83,9 +86,9 @@ impl Ledger {
             _ => {}
         }
         let file = vfs.create(&tmp).map_err(failed)?;
-        let mut ledger = Self { file, store_id, number: 0, told_ms, known_durable: true };
+        let mut ledger = Self { file, store_id, number: 0, known_durable: true };
         let made = ledger.file.allocate(2 * COPY_BYTES).map_err(failed).and_then(|()| {
-            ledger.write(told_ms, &[])?;
+            ledger.write(told)?;
             vfs.rename(&tmp, &directory.join(FILE_NAME)).map_err(failed)?;
             vfs.sync_dir(directory).map_err(failed)
         });
@@ -95,47 +98,41 @@ impl Ledger {
         made.map(|()| ledger)
     }
 
-    /// Opens the file of this store, if it is there.
-    ///
-    /// # Errors
-    /// `Io`.
-    pub fn open(vfs: &dyn Vfs, directory: &Path, store_id: [u8; 16]) -> Result<Sought> {
-        let failed = |error| Error::io(format!("reading {FILE_NAME} in {}", directory.display()), error);
+    /// Opens the file of this store, if it is there. No store stays closed because of it: what cannot be read is damaged.
+    pub fn open(vfs: &dyn Vfs, directory: &Path, store_id: [u8; 16]) -> Sought {
         let file = match vfs.open(&directory.join(FILE_NAME), true) {
             Ok(file) => file,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Sought::Absent),
-            Err(error) => return Err(failed(error)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Sought::Absent,
+            Err(_) => return Sought::Damaged,
         };
         let mut best: Option<(u64, Told)> = None;
         for offset in [0, COPY_BYTES] {
             let mut bytes = vec![0; COPY_BYTES as usize];
-            let read = vfs::read_up_to(file.as_ref(), &mut bytes, offset).map_err(failed)?;
+            let Ok(read) = vfs::read_up_to(file.as_ref(), &mut bytes, offset) else { continue };
             bytes.truncate(read);
             let copy = decode(&bytes, store_id);
             best = best.into_iter().chain(copy).max_by_key(|(number, _)| *number);
         }
-        Ok(best.map_or(Sought::Damaged, |(number, told)| {
-            let told_ms = told.told_ms;
-            Sought::Found(Self { file, store_id, number, told_ms, known_durable: false }, told)
-        }))
+        best.map_or(Sought::Damaged, |(number, told)| {
+            Sought::Found(Self { file, store_id, number, known_durable: false }, told)
+        })
     }
 
     /// Writes down, durably, what has been told by now and what has not.
     ///
     /// # Errors
-    /// `Io`; then what was there before may still count.
-    pub fn write(&mut self, told_ms: u64, untold: &[SessionEvent]) -> Result<()> {
+    /// `Io`; then what was there before may still count, and nothing may be written here any more.
+    pub fn write(&mut self, told: &Told) -> Result<()> {
         let failed = |error| Error::io(format!("writing {FILE_NAME}"), error);
         if !self.known_durable {
             self.file.sync().map_err(failed)?;
             self.known_durable = true;
         }
         let number = self.number + 1;
-        let told_ms = self.told_ms.max(told_ms);
-        let bytes = encode(number, told_ms, untold, self.store_id);
+        let bytes = encode(number, told, self.store_id);
         vfs::write_all_at(self.file.as_ref(), &bytes, (number % 2) * COPY_BYTES).map_err(failed)?;
         self.file.sync().map_err(failed)?;
-        (self.number, self.told_ms) = (number, told_ms);
+        self.number = number;
         Ok(())
     }
 }
@@ -150,8 +147,7 @@ impl Ledger {
 
     /// What is understood of a copy, written again.
     pub fn read_again(bytes: &[u8], store_id: [u8; 16]) -> Option<(u64, Vec<u8>)> {
-        decode(bytes, store_id)
-            .map(|(number, told)| (number, encode(number, told.told_ms, &told.untold, store_id)))
+        decode(bytes, store_id).map(|(number, told)| (number, encode(number, &told, store_id)))
     }
 
     /// Puts the checksum of a copy right, which is as long as it claims to be.
@@ -164,19 +160,18 @@ impl Ledger {
     }
 }
 
-fn encode(number: u64, told_ms: u64, untold: &[SessionEvent], store_id: [u8; 16]) -> Vec<u8> {
+fn encode(number: u64, told: &Told, store_id: [u8; 16]) -> Vec<u8> {
     // What is oldest is given up first, as in the ring.
-    let untold = untold.get(untold.len().saturating_sub(KEPT + 1)..).unwrap_or_default();
-    let events: Vec<_> = untold.iter().filter_map(parts).collect();
-    let mut out = Vec::with_capacity(HEAD_BYTES + events.len() * EVENT_BYTES);
+    let untold = told.untold.get(told.untold.len().saturating_sub(KEPT)..).unwrap_or_default();
+    let ended: Vec<_> = untold.iter().filter_map(parts).collect();
+    let mut out = Vec::with_capacity(HEAD_BYTES + ended.len() * EVENT_BYTES);
     out.extend_from_slice(&MAGIC);
     out.put_u32(FORMAT);
-    out.put_u32(events.len() as u32);
+    out.put_u32(ended.len() as u32);
     out.extend_from_slice(&store_id);
-    out.put_u64(number);
-    out.put_u64(told_ms);
+    [number, told.told_ms, told.missed, told.slack_ms].into_iter().for_each(|value| out.put_u64(value));
     out.put_u32(0);
-    for (kind, handle, subject) in events {
+    for (kind, handle, subject) in ended {
         out.push(kind);
         out.put_digest(handle);
         out.put_digest(subject);
@@ -193,13 +188,15 @@ fn decode(bytes: &[u8], store_id: [u8; 16]) -> Option<(u64, Told)> {
     }
     let count = reader.u32()? as usize;
     let own = reader.take(16)? == store_id;
-    let (number, told_ms, crc) = (reader.u64()?, reader.u64()?, reader.u32()?);
+    let (number, told_ms) = (reader.u64()?, reader.u64()?);
+    let (missed, slack_ms, crc) = (reader.u64()?, reader.u64()?, reader.u32()?);
     let length = count.checked_mul(EVENT_BYTES)?.checked_add(HEAD_BYTES)?;
-    if !own || count > KEPT + 1 || checksum(bytes.get(..length)?) != crc {
+    // A number that could not be followed by another one is none that was given.
+    if !own || count > KEPT || number > u64::MAX / 2 || checksum(bytes.get(..length)?) != crc {
         return None;
     }
-    let events = (0..count).map(|_| event(reader.u8()?, reader.digest()?, reader.digest()?));
-    Some((number, Told { told_ms, untold: events.collect::<Option<_>>()? }))
+    let ended = (0..count).map(|_| event(reader.u8()?, reader.digest()?, reader.digest()?));
+    Some((number, Told { told_ms, missed, slack_ms, untold: ended.collect::<Option<_>>()? }))
 }
 
 /// Of everything but the checksum itself.
@@ -217,8 +214,10 @@ fn parts(event: &SessionEvent) -> Option<(u8, Digest, Digest)> {
     match event {
         SessionEvent::Expired { handle, subject: None } => Some((1, handle.0, NOBODY)),
         SessionEvent::Expired { handle, subject: Some(subject) } => Some((2, handle.0, subject.0)),
-        SessionEvent::Cleared => Some((3, NOBODY, NOBODY)),
-        SessionEvent::Created { .. } | SessionEvent::Updated { .. } | SessionEvent::Ended { .. } => None,
+        SessionEvent::Created { .. }
+        | SessionEvent::Updated { .. }
+        | SessionEvent::Ended { .. }
+        | SessionEvent::Cleared => None,
     }
 }
 
@@ -226,7 +225,6 @@ fn event(kind: u8, handle: Digest, subject: Digest) -> Option<SessionEvent> {
     match kind {
         1 if subject == NOBODY => Some(SessionEvent::Expired { handle: Handle(handle), subject: None }),
         2 => Some(SessionEvent::Expired { handle: Handle(handle), subject: Some(SubjectDigest(subject)) }),
-        3 if (handle, subject) == (NOBODY, NOBODY) => Some(SessionEvent::Cleared),
         _ => None,
     }
 }
@@ -254,27 +252,31 @@ mod tests {
         ]
     }
 
+    fn told(untold: Vec<SessionEvent>) -> Told {
+        Told { told_ms: 1000, missed: 3, slack_ms: 60, untold }
+    }
+
     #[test]
     fn the_bytes_are_these() {
-        let mut bytes = b"SESTOLD1\x01\0\0\0\x03\0\0\0".to_vec();
+        let mut bytes = b"SESTOLD1\x01\0\0\0\x02\0\0\0".to_vec();
         bytes.extend([9; 16]);
-        bytes.extend(b"\x07\0\0\0\0\0\0\0\xe8\x03\0\0\0\0\0\0");
-        let events = [[1, 1, 0], [2, 1, 2], [3, 0, 0]];
-        let events: Vec<u8> = events
-            .iter()
-            .flat_map(|[kind, handle, subject]| [vec![*kind], vec![*handle; 16], vec![*subject; 16]].concat())
-            .collect();
-        let crc = crc32fast::hash(&[&bytes[..], &events[..]].concat());
+        bytes.extend([7, 1000, 3, 60].iter().flat_map(|value: &u64| value.to_le_bytes()));
+        let ended = [[1, 1, 0], [2, 1, 2]];
+        let ended = ended.iter().flat_map(|[kind, handle, subject]| {
+            [vec![*kind], vec![*handle; 16], vec![*subject; 16]].concat()
+        });
+        let ended: Vec<u8> = ended.collect();
+        let crc = crc32fast::hash(&[&bytes[..], &ended[..]].concat());
         bytes.extend(crc.to_le_bytes());
-        bytes.extend(events);
-        assert_eq!(encode(7, 1000, &some(), STORE), bytes);
+        bytes.extend(ended);
+        assert_eq!(encode(7, &told(some()), STORE), bytes);
         let untold = some().into_iter().filter(SessionEvent::is_kept_across_openings).collect();
-        assert_eq!(decode(&bytes, STORE), Some((7, Told { told_ms: 1000, untold })));
+        assert_eq!(decode(&bytes, STORE), Some((7, told(untold))));
     }
 
     #[test]
     fn what_is_cut_changed_or_anothers_is_not_believed() {
-        let bytes = encode(7, 1000, &some(), STORE);
+        let bytes = encode(7, &told(some()), STORE);
         assert!((0..bytes.len()).all(|length| decode(&bytes[..length], STORE).is_none()));
         for bit in 0..bytes.len() * 8 {
             let mut changed = bytes.clone();
@@ -282,12 +284,13 @@ mod tests {
             assert!(decode(&changed, STORE).is_none(), "bit {bit}");
         }
         assert!(decode(&bytes, [8; 16]).is_none());
+        assert!(decode(&encode(u64::MAX, &told(some()), STORE), STORE).is_none());
         let mut behind = bytes.clone();
         behind.extend([0xff; 100]);
         assert_eq!(
             decode(&behind, STORE),
             decode(&bytes, STORE),
-            "what an older copy has left behind it counts for nothing"
+            "what an older copy has left counts for nothing"
         );
     }
 
@@ -295,6 +298,7 @@ mod tests {
     fn a_copy_holds_whatever_is_kept() {
         let (handle, subject) = (Handle(Digest([1; 16])), Some(SubjectDigest(Digest([2; 16]))));
         let all = vec![SessionEvent::Expired { handle, subject }; KEPT + 100];
-        assert!(encode(1, 1, &all, STORE).len() as u64 <= COPY_BYTES);
+        let bytes = encode(1, &told(all), STORE);
+        assert!(bytes.len() as u64 <= COPY_BYTES && decode(&bytes, STORE).is_some());
     }
 }

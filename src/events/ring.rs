@@ -28,8 +28,12 @@ pub(super) struct Ring {
     pub numbers: u64,
     /// Up to where the last listener had dealt with what he was told.
     pub parked: u64,
+    /// How many events nobody could be told, for the listener who goes on at `parked`.
+    pub lost: u64,
     /// Who has run out since the ledger was written, and whose they were.
     pub unwritten: Unwritten,
+    /// The same of whom the ledger is about to know.
+    pub writing: Unwritten,
     pub closed: bool,
 }
 
@@ -60,7 +64,24 @@ impl Ring {
         }
     }
 
-    pub fn drop_first(&mut self) {
+    /// Something has happened, and nobody knows to whom.
+    pub fn lose(&mut self) {
+        self.listeners.values_mut().for_each(|listener| listener.missed += 1);
+        self.lost += u64::from(self.listeners.is_empty());
+    }
+
+    /// How many events were lost that the next listener of the next opening would have heard.
+    pub fn lost(&self) -> u64 {
+        let parked = self.lost + self.first.saturating_sub(self.parked);
+        self.listeners.keys().map(|number| self.missed(*number)).max().unwrap_or(parked)
+    }
+
+    /// Whether somebody whom this names may have run out without the ledger's knowing of it.
+    pub fn may_be_unwritten(&self, names: impl Fn(&Unwritten) -> bool) -> bool {
+        self.unwritten.len() >= UNWRITTEN_MAX || names(&self.unwritten) || names(&self.writing)
+    }
+
+    fn drop_first(&mut self) {
         if self.events.pop_front().is_some() {
             self.first += 1;
         }
@@ -103,9 +124,9 @@ impl Ring {
     }
 
     /// What the next opening must tell if this one ends now, oldest first.
-    pub fn untold(&self) -> Vec<SessionEvent> {
+    pub fn untold(&self) -> impl Iterator<Item = SessionEvent> {
         let told = usize::try_from(self.told() - self.first).unwrap_or(usize::MAX);
-        self.events.iter().skip(told).filter(|event| event.is_kept_across_openings()).copied().collect()
+        self.events.iter().skip(told).filter(|event| event.is_kept_across_openings()).copied()
     }
 
     #[cfg(feature = "async")]

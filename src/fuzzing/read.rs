@@ -189,15 +189,12 @@ pub fn ledger(bytes: &[u8], store_id: [u8; 16]) -> Option<(u64, Vec<u8>)> {
 }
 
 /// Reads the file `EVENTS` in a directory.
-///
-/// # Errors
-/// As opening a store does.
-pub fn ledger_file(vfs: &dyn Vfs, directory: &Path, store_id: [u8; 16]) -> Result<LedgerRead> {
-    Ok(match Ledger::open(vfs, directory, store_id)? {
+pub fn ledger_file(vfs: &dyn Vfs, directory: &Path, store_id: [u8; 16]) -> LedgerRead {
+    match Ledger::open(vfs, directory, store_id) {
         Sought::Found(ledger, _) => LedgerRead::Sound(ledger.number()),
         Sought::Damaged => LedgerRead::Damaged,
         Sought::Absent => LedgerRead::Absent,
-    })
+    }
 }
 
 /// How many entries, subjects and segments a snapshot holds, taken to speak of the moment that it claims.

@@ -27,6 +27,7 @@ impl Core {
             Some(appender) => self.close_log(appender),
             None => Ok(()),
         };
+        self.leave_ledger();
         *self.lock.lock() = None;
         drop(no_removal);
         self.hub.close();

@@ -35,10 +35,10 @@ enum Work {
 }
 
 impl Work {
-    fn find(full: &[Arc<Segment>], policy: Policy, memory: &Memory) -> Self {
+    fn find(full: &[Arc<Segment>], policy: Policy, unread_ms: u64, memory: &Memory) -> Self {
         let sound: Vec<_> = full.iter().filter(|s| !memory.damaged.contains(&s.number)).cloned().collect();
         let dead = |s: &&Arc<Segment>| {
-            let now_ms = planted!(UnlinkedBelowItsCeiling, u64::MAX, policy.now_ms);
+            let now_ms = planted!(UnlinkedBelowItsCeiling, u64::MAX, unread_ms);
             s.live_bytes() == 0 && s.ceiling().has_passed(now_ms)
         };
         let dead: Vec<_> = sound.iter().filter(dead).cloned().collect();
@@ -87,6 +87,7 @@ impl Core {
             roomy: !self.options.eager_compaction && has_room(disk_bytes, self.live_bytes(), segment_bytes),
             tail: appender.tail_segment().number,
         };
+        let unread_ms = self.unread_by(appender, now.settled_ms);
         if policy.should_leave(&appender.tail_segment()) {
             match appender.roll() {
                 // What can be won elsewhere is won first.
@@ -96,12 +97,12 @@ impl Core {
         }
         // A look without cost first: most of the time there is nothing to do.
         let full = self.full_segments(appender);
-        if Work::find(&full, policy, &memory).is_none() {
+        if Work::find(&full, policy, unread_ms, &memory).is_none() {
             return Ok(Step::default());
         }
         // Only what was full before the barrier may be judged behind it.
         self.settle_full_segments(appender)?;
-        match Work::find(&full, policy, &memory) {
+        match Work::find(&full, policy, unread_ms, &memory) {
             Work::Retire(dead) => {
                 // Dropped because of time, so a mark at least as late must be durable first (rule 8).
                 appender.mark_clock(now.settled_ms, true)?;
@@ -310,7 +311,7 @@ mod tests {
 
     #[test]
     fn only_what_is_wholly_dead_and_past_its_ceiling_is_removed_unread() {
-        let find = |segment| Work::find(&[segment], policy(false), &Memory::default());
+        let find = |segment| Work::find(&[segment], policy(false), policy(false).now_ms, &Memory::default());
         assert!(matches!(find(past(0)), Work::Retire(_)));
         assert!(!matches!(find(past(500_000)), Work::Retire(_)), "something in it lives");
         assert!(!matches!(find(segment(1, 500_000, 0, 0)), Work::Retire(_)), "its ceiling is ahead");
@@ -320,9 +321,9 @@ mod tests {
     fn a_full_segment_of_the_log_is_sealed_once() {
         let live = || segment(1, 500_000, 500_000, 0);
         let mut memory = Memory::default();
-        assert!(matches!(Work::find(&[live()], policy(false), &memory), Work::Seal(_)));
+        assert!(matches!(Work::find(&[live()], policy(false), policy(false).now_ms, &memory), Work::Seal(_)));
         memory.sealed.insert(1);
-        let none = Work::find(&[live()], policy(false), &memory);
+        let none = Work::find(&[live()], policy(false), policy(false).now_ms, &memory);
         assert!(none.is_none());
         assert!(!Work::Seal(Vec::new()).is_none());
     }

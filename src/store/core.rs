@@ -224,7 +224,10 @@ impl Core {
         if over {
             self.withdrawn(tag, old, true);
             count(&self.counters.expired);
-            old.expiry(digest).into_iter().for_each(|event| self.hub.tell(|| event));
+            match old.expiry(digest) {
+                Some(event) => self.hub.tell(|| event),
+                None => self.hub.lose(),
+            }
         }
         over
     }

@@ -6,10 +6,12 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::core::{Core, Gone, count};
 use super::finding::{Found, Life, Old, Sought};
 use super::pending::Pending;
+use super::upkeep::Haste;
 use super::write::undurable;
 use crate::clock::Now;
 use crate::error::{Error, Full, Result};
@@ -20,7 +22,11 @@ use crate::log::appender::Appender;
 use crate::log::record::{Record, What};
 use crate::log::segment::Segment;
 use crate::session::Deadline;
+use crate::sync::Instant;
 use crate::sync::atomic::Ordering;
+
+/// How long a clear looks for what is over before it makes everybody wait.
+const REAP_AT_MOST: Duration = Duration::from_secs(10);
 
 /// A session that is about to end.
 struct Doomed {
@@ -138,7 +144,7 @@ impl Core {
         };
         self.keep_told_before_hiding(|unwritten| {
             unwritten.values().any(|of| *of == Some(SubjectDigest(subject)))
-        })?;
+        });
         let ended = doomed.len() as u64;
         let what = What::Revoke { subject, keep, ceiling };
         let appended = self.appender()?.append(now.settled_ms, |lsn| Record { lsn, what });
@@ -195,10 +201,14 @@ impl Core {
     /// Ends all sessions; says how many.
     pub fn clear(&self) -> Result<Pending<u64>> {
         let appender = self.appender()?;
+        if self.hub.is_kept() {
+            // So that few are left for whom everybody would have to wait.
+            self.reap(Instant::now() + REAP_AT_MOST, Haste::Pressed)?;
+        }
         let all = self.locks.all();
         self.check_open()?;
         let now = self.look();
-        let _told_soon = self.keep_told_with(&[SessionEvent::Cleared])?;
+        self.tell_of_all_over(now)?;
         // A touch that is under way may yet move a deadline in memory, and compaction fold it into a copy.
         let slack_ms = self.slack_ms(u64::MAX);
         let ceiling = Deadline::at_ms(self.ceiling_ms.load(Ordering::Acquire).saturating_add(slack_ms));
@@ -212,6 +222,21 @@ impl Core {
         drop(all);
         let placed = appended.map_err(undurable)?;
         Ok(Pending::record(ended, &placed, self.ending_durability()).ending())
+    }
+
+    /// Whoever listens is told of those who are over, before a record hides them. The caller holds the locks of all ids.
+    fn tell_of_all_over(&self, now: Now) -> Result<()> {
+        if !self.hub.is_kept() {
+            return Ok(());
+        }
+        for shard in 0..self.index.shard_count() {
+            let entries = self.index.shard_entries(shard).into_iter();
+            for over in entries.filter(|entry| Life::of(*entry, now) == Life::Over) {
+                self.expire_locked(over, now)?;
+            }
+        }
+        self.keep_told_before_hiding(|unwritten| !unwritten.is_empty());
+        Ok(())
     }
 
     fn forget_all(&self, now: Now) -> u64 {

@@ -126,7 +126,7 @@ fn open_core(directory: &Path, options: Options, lock: DirectoryLock) -> Result<
     let preparing = Instant::now();
     let prepared = prepare(&mut survey, setup, watch.now().settled_ms)?;
     let prepared_in = preparing.elapsed();
-    let heard = Heard::read(vfs.as_ref(), directory, header.store_id)?;
+    let heard = Heard::read(vfs.as_ref(), directory, header.store_id, mark_ms);
     // Judged by the time that was durable, not by what the clock says now. What has run out and was not told to whoever
     // listens is over all the same: but the reaper is to meet it.
     survey.clock_ms = planted!(OpeningBelievesTheClock, watch.now().now_ms, mark_ms).min(heard.told_ms());
@@ -144,7 +144,7 @@ fn open_core(directory: &Path, options: Options, lock: DirectoryLock) -> Result<
     let appender = Appender::new(beginning, hears);
     let rest = (directory, options, header);
     let core = core_of(survey, memory, (watch, index), Some(appender), Some(lock), rest, began);
-    core.hear(heard)?;
+    core.hear(heard);
     Ok(core)
 }
 

@@ -75,8 +75,8 @@ impl Store {
     /// when the last listener is dropped, the next one begins with what that one may not have dealt with.
     ///
     /// **That a session's time has run out is told at least once**, whatever happens to the process: once somebody has listened,
-    /// what nobody had dealt with when it ended is told by the next opening, and something may be told again, the last two
-    /// minutes or so after a crash. So is what runs out while the store is closed, when the clock is confirmed. After a
+    /// what nobody had dealt with when it ended is told by the next opening, and something may be told again, after a crash mostly what ran out in the
+    /// last three minutes. So is what runs out while the store is closed, when the clock is confirmed. After a
     /// crash a session may be told to have run out that was ended by hand shortly before it would have. Whoever is not there
     /// for as long as [`Options::erase_within`](crate::Options::erase_within) is forgotten. All other events are told by the
     /// process in which they happen, or not at all.

@@ -296,6 +296,11 @@ impl Core {
     /// Drops one session if it is still over: a touch or a write in between wins (rule 7).
     fn expire(&self, entry: Entry, now: Now) -> Result<bool> {
         let _guard = self.locks.one(entry.tag());
+        self.expire_locked(entry, now)
+    }
+
+    /// The same for a caller who holds the id's lock.
+    pub fn expire_locked(&self, entry: Entry, now: Now) -> Result<bool> {
         self.check_open()?;
         let mut buffer = Vec::new();
         loop {

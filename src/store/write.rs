@@ -252,7 +252,7 @@ impl Core {
             }
         };
         if before.is_none() && matches!(expect, Expect::Absent | Expect::Anything) {
-            self.keep_told_before_hiding(|unwritten| unwritten.contains_key(&Handle(digest)))?;
+            self.keep_told_before_hiding(|unwritten| unwritten.contains_key(&Handle(digest)));
         }
         match (&before, expect) {
             (Some(Before { life: Life::Hidden, .. }), Expect::Absent | Expect::Anything) => {
