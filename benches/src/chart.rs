@@ -12,7 +12,7 @@ use plotters::style::register_font;
 
 use crate::outcome::{Figure, OURS, Outcome, Row, Size};
 use crate::readme::SHOWN;
-use crate::report::quantity;
+use crate::table::quantity;
 
 const FIELD: (u32, u32) = (420, 300);
 const COLUMNS: usize = 3;

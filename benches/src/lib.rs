@@ -13,11 +13,13 @@
 //! | [`workload`] | one kind of request, and its next step |
 //! | [`data`] | ids, payloads and the order in which sessions are visited, the same in every run |
 //! | [`measure`] | a window of time in which threads repeat a workload, and what it cost |
-//! | [`meter`] | the counters of the process, its memory, its device, its allocations |
+//! | [`meter`] | the counters of the process, its memory, its allocations |
+//! | [`device`] | the device under the stores, and the machine at rest |
 //! | [`limits`] | the bare machine |
 //! | [`machine`] | where it was measured |
 //! | [`outcome`] | medians, ratios, goals: what `results.json` holds |
 //! | [`report`] | the same as Markdown |
+//! | [`table`] | a table of text, and how numbers stand in it |
 //! | [`readme`] | its main table, for the README |
 //! | [`chart`] | the same as pictures |
 //!
@@ -33,6 +35,7 @@ pub mod cases;
 pub mod chart;
 pub mod command;
 pub mod data;
+pub mod device;
 pub mod goals;
 pub mod limits;
 pub mod machine;
@@ -56,4 +59,5 @@ pub mod report;
 pub mod run;
 #[expect(clippy::expect_used, reason = "a directory that cannot be made holds no store: the run ends")]
 pub mod side_by_side;
+pub mod table;
 pub mod workload;

@@ -12,7 +12,8 @@ use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
 use crate::data::Dataset;
-use crate::meter::{self, Device, Io};
+use crate::device::Device;
+use crate::meter::{self, Io};
 use crate::peer::{Client, Peer, Wait};
 use crate::workload::{Kind, Remembered, Workload};
 

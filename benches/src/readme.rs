@@ -1,7 +1,7 @@
 //! The main table, for the README: what a reader wants to know first, with date, machine and settings.
 
 use crate::outcome::{OURS, Outcome, Size};
-use crate::report::{Table, quantity, ratio};
+use crate::table::{Table, quantity, ratio};
 
 /// The workloads of the table and of its chart: what is shown, and the workload.
 pub const SHOWN: &[(&str, &str)] = &[

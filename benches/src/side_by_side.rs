@@ -4,9 +4,10 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::data::Dataset;
+use crate::device::Device;
 use crate::limits;
 use crate::measure::{self, Crew, Sample};
-use crate::meter::{self, Device};
+use crate::meter;
 use crate::outcome::{Figure, Row, Taking, median};
 use crate::peer::{Peer, Wait};
 use crate::peers;
