@@ -1,0 +1,3 @@
+"use strict";
+
+exports.SessileStore = require("./lib/store.js").SessileStore;

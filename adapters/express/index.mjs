@@ -1,0 +1,3 @@
+import sessile from "./index.js";
+
+export const { SessileStore } = sessile;
