@@ -69,11 +69,14 @@ class Saving {
     return session;
   }
 
-  // What `session` was read as, before it becomes a Session.
-  tagOf(id, session) {
-    const read = this.#read.get(session);
-    const json = this.#merge ? (read?.data ?? JSON.stringify(session)) : undefined;
-    return { id, cookie: session.cookie, deadline: read?.deadline ?? Number.NaN, json };
+  // Notes of a session what it was read as, and what its cookie says as express-session takes it: with its defaults.
+  load(id, plain, createSession) {
+    const read = this.#read.get(plain);
+    const json = this.#merge ? (read?.data ?? JSON.stringify(plain)) : undefined;
+    const stored = plain.cookie;
+    const session = createSession();
+    this.tag(session, { id, cookie: cookieOf(session), stored, deadline: read?.deadline ?? Number.NaN, json });
+    return session;
   }
 
   tag(session, tag) {
@@ -96,7 +99,8 @@ class Saving {
     const json = JSON.stringify(session);
     if (json === undefined) throw new TypeError("connect-sessile: a session is an object");
     const put = { data: json, deadline: deadlineOf(session, this.#ttl), subject: this.#subjectOf(session) };
-    const tag = { id, cookie: cookieOf(session), deadline: put.deadline, json: this.#merge ? json : undefined };
+    const cookie = cookieOf(session);
+    const tag = { id, cookie, stored: cookie, deadline: put.deadline, json: this.#merge ? json : undefined };
     return { put, tag };
   }
 
@@ -105,10 +109,15 @@ class Saving {
     const now = this.#snapshot(id, session);
     if (!before) return this.#create(id, session, now);
     return (native, done) => {
-      const heard = (error) => (isMissing(error) ? this.#refuse(done) : done(error));
+      let failed = false;
+      const heard = (error) => {
+        failed ||= Boolean(error);
+        return isMissing(error) ? this.#refuse(done) : done(error);
+      };
       if (this.#merge) this.#join(native, id, before, now, heard);
       else this.#reply(() => native.update(id, now.put), heard);
-      Object.assign(before, now.tag, { parts: undefined });
+      // What is in the log is saved as far as the request's next save goes, though the disk may not have it yet.
+      if (!failed) Object.assign(before, now.tag, { parts: undefined });
     };
   }
 
@@ -137,7 +146,7 @@ class Saving {
       if (sameCookie) {
         // The cookie is not what this request has changed, so another's cookie stays, and nobody's time gets shorter.
         session.cookie = theirs.cookie;
-        deadline = isSame(before.cookie, theirs.cookie) ? Math.max(deadline, found.deadline) : found.deadline;
+        deadline = isSame(before.stored, theirs.cookie) ? Math.max(deadline, found.deadline) : found.deadline;
       }
       if (typeof this.#ttl === "function") deadline = deadlineOf({ ...session, cookie: now.tag.cookie }, this.#ttl);
       return { data: JSON.stringify(session), deadline, subject: this.#subjectOf(session) };
@@ -150,12 +159,14 @@ class Saving {
     const tag = this.#tagFor(id, session);
     const isUse = (known, until) => !cookie || (isSame(known, cookie) && !isSooner(deadline, until));
     return (native, done) => {
-      const heard = (error) => done(isMissing(error) || error?.code === "ERR_SESSILE_INVALID" ? null : error);
+      const heard = (error) => {
+        if (!error && tag && !isUse(tag.cookie, tag.deadline)) Object.assign(tag, { cookie, stored: cookie, deadline });
+        return done(isMissing(error) || error?.code === "ERR_SESSILE_INVALID" ? null : error);
+      };
       const use = () => this.#reply(() => native.touch(id, deadline), heard);
       if (!cookie || (tag && isUse(tag.cookie, tag.deadline))) return use();
       this.#amend(native, id, (stored, found) => {
         if (!tag && isUse(stored.cookie, found.deadline)) return use();
-        if (tag) Object.assign(tag, { cookie, deadline });
         return { data: JSON.stringify({ ...stored, cookie }), deadline };
       }, heard);
     };

@@ -65,10 +65,7 @@ class SessileStore extends Store {
   }
 
   createSession(req, plain) {
-    const tag = this.#saving.tagOf(req.sessionID, plain);
-    const session = super.createSession(req, plain);
-    this.#saving.tag(session, tag);
-    return session;
+    return this.#saving.load(req.sessionID, plain, () => super.createSession(req, plain));
   }
 
   // A new session under a new id, and the old one is over, in one record: when it began and its absolute deadline go along,

@@ -1,0 +1,36 @@
+// Stores in new directories, closed and removed when their test is over.
+"use strict";
+
+const { mkdtempSync, rmSync } = require("node:fs");
+const { tmpdir } = require("node:os");
+const { join } = require("node:path");
+const { MemoryStore } = require("express-session");
+const { SessileStore } = require("../..");
+
+function directory(t) {
+  const made = mkdtempSync(join(tmpdir(), "connect-sessile-"));
+  t.after(() => rmSync(made, { recursive: true, force: true }));
+  return made;
+}
+
+function sessile(t, options = {}) {
+  const store = new SessileStore({ path: join(directory(t), "sessions"), ...options });
+  t.after(() => store.close());
+  return store;
+}
+
+// Every store that a program may rely on in the same way, the one that express-session comes with first.
+const kinds = {
+  MemoryStore: () => new MemoryStore(),
+  SessileStore: (t) => sessile(t),
+  "SessileStore with merge": (t) => sessile(t, { merge: true }),
+  "SessileStore, written": (t) => sessile(t, { durability: "written" }),
+};
+
+// A callback's answer as a promise, for stores that know only callbacks.
+const call = (store, method, ...values) =>
+  new Promise((done, failed) => store[method](...values, (error, value) => (error ? failed(error) : done(value))));
+
+const pause = (ms) => new Promise((over) => setTimeout(over, ms));
+
+module.exports = { call, directory, kinds, pause, sessile };
