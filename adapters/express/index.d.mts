@@ -1,0 +1,2 @@
+export { SessileStore } from "./index.js";
+export type { Answer, Backup, Device, Ended, Figures, Maintenance, SessileOptions } from "./index.js";

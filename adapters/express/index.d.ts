@@ -1,0 +1,165 @@
+import session = require("express-session");
+
+/** What a call is answered by, when it is not a promise. Called once. */
+export type Answer<T> = (error: any, value: T) => void;
+
+export interface SessileOptions {
+  /** The directory of the store. It is made where there is none, and belongs to one process. */
+  path: string | URL;
+  /**
+   * How long a session lives without being used, in milliseconds, where its cookie does not say. One day unless it is set.
+   * A function decides for every session; what it leaves undefined is left to the cookie.
+   */
+  ttl?: number | ((session: session.SessionData) => number | null | undefined);
+  /** How much of a session's extension a crash may take back, in milliseconds. 60,000, or a tenth of its life if that is less. */
+  touchAfter?: number;
+  /** What a save survives before it is answered: power loss, or the death of the process. `synced` unless it is set. */
+  durability?: "synced" | "written";
+  /** Whether what requests at the same time have changed is merged, by top-level keys. */
+  merge?: boolean;
+  /** With `merge`: what becomes of a key that two have changed. Without it, the later one counts. */
+  onConflict?: (key: string, base: any, mine: any, theirs: any) => any;
+  /** Whose a session is, so that `sessionsOf` and `destroySubject` find it. */
+  subject?: (session: session.SessionData) => string | number | bigint | null | undefined;
+  /** How long opening waits for another process to let the directory go, in milliseconds. 30,000 unless it is set. */
+  lockWait?: number;
+  /** How long a session lives whatever use is made of it, in milliseconds. */
+  absolute?: number;
+  /** How long a session lives that is not used a second time, in milliseconds. */
+  firstLifetime?: number;
+  /** Whether the ids themselves are kept, for `ids`. Decided when the store is created. */
+  keepIds?: boolean;
+  /** The most sessions. */
+  sessionsMax?: number;
+  /** The most bytes of one session, as JSON. */
+  sessionBytesMax?: number;
+  /** The most bytes of the store's files. */
+  diskBytesMax?: number;
+  /** What to do about a damaged store: refuse to open it, or open it without what the damage may have ended. */
+  recovery?: "strict" | "salvage";
+}
+
+/** A session, for a page of devices. */
+export interface Device {
+  /** What names the session without being its id: it may stand in a page. */
+  handle: string;
+  created: Date;
+  /** To within `touchAfter`. */
+  lastUsed: Date;
+  /** `null` for never. */
+  expires: Date | null;
+  session: session.SessionData;
+}
+
+/** What `ended` tells. */
+export interface Ended {
+  /** Which session; `undefined` when it is about all. */
+  handle?: string;
+  /** `missed`: so many ended at once that not all could be told. */
+  reason: "destroyed" | "revoked" | "rotated" | "evicted" | "expired" | "cleared" | "missed";
+  /** When it was rotated: which one it is now. */
+  to?: string;
+}
+
+/** Counts since the store was opened, and what it holds. */
+export interface Figures {
+  sessions: number;
+  created: number;
+  updated: number;
+  touched: number;
+  /** Touches that wrote nothing. */
+  coalesced: number;
+  expired: number;
+  ended: number;
+  evicted: number;
+  rejected: number;
+  diskBytes: number;
+  liveBytes: number;
+  memoryBytes: number;
+  syncs: number;
+  openingMs: number;
+  /** What latched the store, when something did: then it takes no more writes. */
+  latched?: string;
+  clockUnconfirmed: boolean;
+  /** How often a session was saved that had ended, and stayed so. */
+  refusedSaves: number;
+}
+
+export interface Maintenance {
+  expired: number;
+  segmentsRemoved: number;
+  segmentsCompacted: number;
+  more: boolean;
+}
+
+export interface Backup {
+  segments: number;
+  bytesCopied: number;
+  sessions: number;
+}
+
+/** A store for express-session in a directory. Every call is answered by its callback, or by a promise where there is none. */
+export class SessileStore extends session.Store {
+  constructor(options: SessileOptions);
+
+  /** Answers when the store is open, or why it is not. */
+  ready(callback: Answer<void>): void;
+  ready(): Promise<void>;
+
+  get(sid: string, callback: (error: any, session?: session.SessionData | null) => void): void;
+  get(sid: string): Promise<session.SessionData | null>;
+  set(sid: string, session: session.SessionData, callback: (error?: any) => void): void;
+  set(sid: string, session: session.SessionData): Promise<void>;
+  destroy(sid: string, callback: (error?: any) => void): void;
+  destroy(sid: string): Promise<void>;
+  touch(sid: string, session: session.SessionData, callback: (error?: any) => void): void;
+  touch(sid: string, session: session.SessionData): Promise<void>;
+
+  /** All live sessions. */
+  all(callback: (error: any, sessions?: session.SessionData[] | null) => void): void;
+  all(): Promise<session.SessionData[]>;
+  /** All ids, in a store with `keepIds`. */
+  ids(callback: Answer<string[]>): void;
+  ids(): Promise<string[]>;
+  /** How many sessions live, exactly. */
+  length(callback: (error: any, length?: number) => void): void;
+  length(): Promise<number>;
+  /** Ends all sessions; says how many. */
+  clear(callback: (error?: any) => void): void;
+  clear(): Promise<number>;
+
+  /** A user's live sessions. */
+  sessionsOf(subject: string | number | bigint, callback: Answer<Device[]>): void;
+  sessionsOf(subject: string | number | bigint): Promise<Device[]>;
+  /** Logs a user out everywhere, but for the session with the id `except`; says how many sessions have ended. */
+  destroySubject(subject: string | number | bigint, options: { except?: string }, callback: Answer<number>): void;
+  destroySubject(subject: string | number | bigint, callback: Answer<number>): void;
+  destroySubject(subject: string | number | bigint, options?: { except?: string }): Promise<number>;
+  /** Ends the session of a handle. Whether the caller may is for you to check. */
+  destroyHandle(handle: string, callback: Answer<boolean>): void;
+  destroyHandle(handle: string): Promise<boolean>;
+  /** The handle of the session with this id, whether it lives or not. */
+  handleOf(sid: string, callback: Answer<string>): void;
+  handleOf(sid: string): Promise<string>;
+
+  stats(callback: Answer<Figures>): void;
+  stats(): Promise<Figures>;
+  /** Waits until everything that was saved is on the disk. */
+  flush(callback: Answer<void>): void;
+  flush(): Promise<void>;
+  /** Does what the store does by itself in its time, for at most so many milliseconds. */
+  maintain(budget: number, callback: Answer<Maintenance>): void;
+  maintain(callback: Answer<Maintenance>): void;
+  maintain(budget?: number): Promise<Maintenance>;
+  /** Copies the store, while it goes on running, to a directory that is empty or not there. */
+  backup(directory: string, callback: Answer<Backup>): void;
+  backup(directory: string): Promise<Backup>;
+  /** Answers who has asked, syncs, and lets the directory go. */
+  close(callback: Answer<void>): void;
+  close(): Promise<void>;
+
+  on(event: "ended", listener: (ended: Ended) => void): this;
+  on(event: string | symbol, listener: (...values: any[]) => void): this;
+  once(event: "ended", listener: (ended: Ended) => void): this;
+  once(event: string | symbol, listener: (...values: any[]) => void): this;
+}
