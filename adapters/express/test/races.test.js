@@ -6,6 +6,7 @@ const assert = require("node:assert/strict");
 const { test } = require("node:test");
 const session = require("express-session");
 const request = require("supertest");
+const { merged, partsOf } = require("../lib/merge.js");
 const { cookieOf, shop } = require("./support/shop.js");
 const { call, sessile } = require("./support/stores.js");
 
@@ -119,13 +120,40 @@ test("of the same key the later one counts, or what onConflict says", async (t) 
   assert.deepEqual(asked, [["count", 1, 11, 6]]);
 });
 
-test("what onConflict throws is the answer to that save, and nothing has changed", async (t) => {
-  const onConflict = () => {
-    throw new Error("cannot say");
+test("what onConflict throws is the answer to that save, nothing has changed, and it may be saved again", async (t) => {
+  let asked = 0;
+  const onConflict = (key, base, mine) => {
+    asked += 1;
+    if (asked === 1) throw new Error("cannot say");
+    return mine;
   };
   const store = sessile(t, { merge: true, onConflict });
-  await assert.rejects(two(store, (one) => (one.count = 2), (other) => (other.count = 3)), /cannot say/);
+  let other;
+  await assert.rejects(two(store, (one) => (one.count = 2), (loaded) => ((other = loaded).count = 3)), /cannot say/);
   assert.equal((await store.get("id")).count, 2);
+  await store.set("id", other);
+  assert.deepEqual([(await store.get("id")).count, asked], [3, 2]);
+});
+
+test("what could not be saved counts as changed when it is saved again", async (t) => {
+  const store = sessile(t, { merge: true, sessionBytesMax: 1000 });
+  session({ secret: "s", store, resave: false, saveUninitialized: false });
+  await store.set("id", { cookie: {}, n: 1 });
+  const loaded = await call(store, "load", "id");
+  Object.assign(loaded, { n: 2, large: "x".repeat(2000) });
+  await assert.rejects(store.set("id", loaded), { code: "ERR_SESSILE_TOO_LARGE" });
+  delete loaded.large;
+  await store.set("id", loaded);
+  assert.equal((await store.get("id")).n, 2);
+});
+
+test("a session that a program saves under another id is one of its own", async (t) => {
+  const store = sessile(t);
+  session({ secret: "s", store, resave: false, saveUninitialized: false });
+  await store.set("id", { cookie: {}, n: 7 });
+  const loaded = await call(store, "load", "id");
+  await store.set("copy", loaded);
+  assert.equal((await store.get("copy")).n, 7);
 });
 
 test("a change inside a value is a change of its key, and one that both have made alike is no conflict", async (t) => {
@@ -143,15 +171,11 @@ test("a cookie that another request has changed is not changed back by a merge",
   assert.ok(new Date(cookie.expires).getTime() <= Date.now() + 5_000);
 });
 
-test("a key called __proto__ is a key like any other", async (t) => {
-  const store = sessile(t, { merge: true });
-  session({ secret: "s", store, resave: false, saveUninitialized: false });
-  await store.set("id", JSON.parse('{"cookie":{},"__proto__":{"admin":true},"count":1}'));
-  const loaded = await call(store, "load", "id");
-  loaded.count = 2;
-  await call(store, "set", "id", loaded);
-  assert.equal((await store.get("id")).count, 2);
-  assert.equal({}.admin, undefined);
+test("a key called __proto__ is a key like any other", () => {
+  const theirs = JSON.parse('{"__proto__":{"admin":true},"count":1}');
+  const session = merged(theirs, partsOf("{}"), partsOf('{"count":2}'));
+  assert.equal(JSON.stringify(session), '{"__proto__":{"admin":true},"count":2}');
+  assert.equal(session.admin, undefined);
 });
 
 test("regenerate: when it began, and the absolute deadline, go along", async (t) => {
@@ -186,6 +210,20 @@ test("regenerate: where the old session cannot be ended, the error is told and t
   await store.close();
   await assert.rejects(store.regenerate(req), { code: "ERR_SESSILE_CLOSED" });
   assert.deepEqual([req.sessionID, req.session], ["id", "as it was"]);
+});
+
+test("regenerate: what the program throws meanwhile leaves the request as it was", async (t) => {
+  const subject = (one) => {
+    if (one.user === undefined) throw new Error("nobody");
+    return one.user;
+  };
+  const store = sessile(t, { subject });
+  session({ secret: "s", store, resave: false, saveUninitialized: false });
+  await store.set("id", { cookie: {}, user: "ada" });
+  const req = { sessionID: "id", session: "as it was", headers: {}, connection: {} };
+  await assert.rejects(store.regenerate(req), /nobody/);
+  assert.deepEqual([req.sessionID, req.session], ["id", "as it was"]);
+  assert.ok(await store.get("id"));
 });
 
 test("regenerate: an id that genid gives twice is the same session anew", async (t) => {
