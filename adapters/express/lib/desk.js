@@ -40,14 +40,20 @@ class Desk {
 
   // Opens the store. Nobody waits for it but those who have something to do there.
   open(directory, settings) {
-    this.#expect(this.#native.open(directory, settings), (error) => {
-      if (this.#state === "opening") this.#state = error ? "failed" : "open";
-      this.#failure = error;
-      const early = this.#early;
-      this.#early = [];
-      for (const begin of early) begin();
-      if (this.#hear && this.#state === "open") this.#native.listen();
-    });
+    try {
+      this.reply(this.#native.open(directory, settings), (error) => this.#opened(error));
+    } catch (error) {
+      this.#opened(error);
+    }
+  }
+
+  #opened(error) {
+    if (this.#state === "opening") this.#state = error ? "failed" : "open";
+    this.#failure = error;
+    const early = this.#early;
+    this.#early = [];
+    for (const begin of early) begin();
+    if (this.#hear && this.#state === "open") this.#native.listen();
   }
 
   // Answers `callback`, or a promise where there is none. `prepare` is run at once and gives what is to be done when the
@@ -66,7 +72,8 @@ class Desk {
       try {
         work();
       } catch (error) {
-        done(error);
+        // A program may throw what is no error, and nobody must take that for success.
+        done(error || failure("ERR_SESSILE", `a function of the program has thrown ${String(error)}`));
       }
     };
     attempt(() => {

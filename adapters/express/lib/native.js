@@ -16,6 +16,7 @@ function platformOf(platform, arch, glibc) {
 }
 
 function hasGlibc() {
+  if (!process.report) return true;
   // Otherwise the report looks up the names of open connections.
   process.report.excludeNetwork = true;
   return process.report.getReport().header.glibcVersionRuntime !== undefined;

@@ -2,6 +2,7 @@
 // is thrown; what goes wrong later is told to who asks.
 "use strict";
 
+const { resolve } = require("node:path");
 const { fileURLToPath } = require("node:url");
 
 const LOCK_WAIT_MS = 30_000;
@@ -13,7 +14,7 @@ const isBoolean = (value) => typeof value === "boolean";
 
 // Each option: what it must be, in words and as a test.
 const RULES = {
-  path: ["the directory of the store, as a string or a file: URL", (value) => typeof value === "string" ? value !== "" : value instanceof URL],
+  path: ["the directory of the store, as a string or a file: URL", (value) => (typeof value === "string" ? value !== "" : value instanceof URL && value.protocol === "file:")],
   ttl: ["a number of milliseconds, or a function of the session", (value) => isFunction(value) || (typeof value === "number" && value > 0)],
   touchAfter: ["a number of milliseconds", isTime],
   durability: ["'synced' or 'written'", (value) => ["synced", "written"].includes(value)],
@@ -46,7 +47,9 @@ function checked(options) {
   if (options.onConflict && !options.merge) throw new TypeError("connect-sessile: onConflict needs merge: true");
   const settings = { lockWait: options.lockWait ?? LOCK_WAIT_MS };
   for (const name of OF_THE_STORE) if (options[name] !== undefined) settings[name] = options[name];
-  return { ...options, directory: options.path instanceof URL ? fileURLToPath(options.path) : options.path, settings };
+  // Now: it is opened on another thread, and the program may go elsewhere meanwhile.
+  const directory = resolve(options.path instanceof URL ? fileURLToPath(options.path) : options.path);
+  return { ...options, directory, settings };
 }
 
 module.exports = { checked };

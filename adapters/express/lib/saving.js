@@ -95,10 +95,10 @@ class Saving {
   }
 
   // What is to be written of a session as it is now.
-  #snapshot(id, session) {
+  #snapshot(id, session, subject) {
     const json = JSON.stringify(session);
     if (json === undefined) throw new TypeError("connect-sessile: a session is an object");
-    const put = { data: json, deadline: deadlineOf(session, this.#ttl), subject: this.#subjectOf(session) };
+    const put = { data: json, deadline: deadlineOf(session, this.#ttl), subject };
     const cookie = cookieOf(session);
     const tag = { id, cookie, stored: cookie, deadline: put.deadline, json: this.#merge ? json : undefined };
     return { put, tag };
@@ -106,7 +106,7 @@ class Saving {
 
   set(id, session) {
     const before = this.#tagFor(id, session);
-    const now = this.#snapshot(id, session);
+    const now = this.#snapshot(id, session, this.#subjectOf(session));
     if (!before) return this.#create(id, session, now);
     return (native, done) => {
       let failed = false;
@@ -172,9 +172,10 @@ class Saving {
     };
   }
 
-  // A new session in the place of another.
+  // A new session in the place of another. It stays whose that was until it is saved: who logs that user out everywhere in
+  // between means this one, too.
   rotate(native, from, to, session) {
-    const { put, tag } = this.#snapshot(to, session);
+    const { put, tag } = this.#snapshot(to, session, undefined);
     return { reply: native.rotate(from, to, put), tag };
   }
 

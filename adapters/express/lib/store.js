@@ -69,7 +69,7 @@ class SessileStore extends Store {
   }
 
   // A new session under a new id, and the old one is over, in one record: when it began and its absolute deadline go along,
-  // and whose it is, until the new one is saved and says so itself. Where the old one cannot be ended there is no new one.
+  // and whose it is, until it is saved and says so itself. Where the old one cannot be ended there is no new one.
   regenerate(req, callback) {
     return this.#desk.ask(callback, () => (native, done) => {
       const old = req.sessionID;

@@ -96,6 +96,9 @@ fn message(error: &Error) -> String {
         Error::NetworkFileSystem { kind } => {
             format!("the directory lies on {kind}, where locks and syncs cannot be relied on; use a local disk")
         }
+        Error::ClockUnconfirmed => "that session is past its end only by a clock that has jumped; it is back, or over, when the \
+             clock has been steady for ten minutes"
+            .to_owned(),
         Error::Closed => "the store is closed; make a new SessileStore".to_owned(),
         error => error.to_string(),
     }

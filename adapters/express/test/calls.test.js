@@ -123,6 +123,10 @@ test("an error in a call of the program is its answer, and is not thrown", async
   await assert.rejects(store.set("x".repeat(4097), { cookie: {} }), { code: "ERR_SESSILE_INVALID" });
   await assert.rejects(store.set("id", { cookie: {}, data: "x".repeat(2 << 20) }), { code: "ERR_SESSILE_TOO_LARGE", message: /sessionBytesMax/ });
   await assert.rejects(store.sessionsOf(undefined), TypeError);
+  const ttl = () => {
+    throw undefined;
+  };
+  await assert.rejects(sessile(t, { ttl }).set("id", { cookie: {} }), { code: "ERR_SESSILE" });
   await assert.rejects(store.destroyHandle("not one"), { code: "ERR_SESSILE_INVALID" });
 });
 

@@ -180,3 +180,13 @@ test("a touch keeps whose the session is", async (t) => {
   assert.equal((await store.sessionsOf("ada")).length, 1);
   assert.equal((await store.get("id")).cookie.sameSite, "lax");
 });
+
+test("a program's own touch may bring the end closer, or leave it to the browser", async (t) => {
+  const store = owned(t, { ttl: 5 * SOON_MS });
+  await store.set("id", { cookie: { expires: new Date(soon() + DAY_MS) } });
+  await store.touch("id", { cookie: { expires: new Date(soon()) } });
+  near(await endsIn(store), SOON_MS);
+  await store.touch("id", { cookie: { expires: null } });
+  assert.equal((await store.get("id")).cookie.expires, null);
+  near(await endsIn(store), 5 * SOON_MS);
+});

@@ -213,17 +213,29 @@ test("regenerate: where the old session cannot be ended, the error is told and t
 });
 
 test("regenerate: what the program throws meanwhile leaves the request as it was", async (t) => {
-  const subject = (one) => {
+  const ttl = (one) => {
     if (one.user === undefined) throw new Error("nobody");
-    return one.user;
   };
-  const store = sessile(t, { subject });
+  const store = sessile(t, { ttl });
   session({ secret: "s", store, resave: false, saveUninitialized: false });
   await store.set("id", { cookie: {}, user: "ada" });
   const req = { sessionID: "id", session: "as it was", headers: {}, connection: {} };
   await assert.rejects(store.regenerate(req), /nobody/);
   assert.deepEqual([req.sessionID, req.session], ["id", "as it was"]);
   assert.ok(await store.get("id"));
+});
+
+test("regenerate: a user who is logged out everywhere before the new session is saved is not logged in by that", async (t) => {
+  const store = sessile(t, { subject: (one) => one.user });
+  session({ secret: "s", store, resave: false, saveUninitialized: false });
+  await store.set("id", { cookie: {}, user: "ada" });
+  const req = { sessionID: "id", sessionStore: store, headers: {}, connection: {} };
+  await store.regenerate(req);
+  assert.notEqual(req.sessionID, "id");
+  assert.equal(await store.destroySubject("ada"), 1);
+  req.session.user = "ada";
+  await new Promise((saved) => req.session.save(saved));
+  assert.equal(await store.get(req.sessionID), null);
 });
 
 test("regenerate: an id that genid gives twice is the same session anew", async (t) => {
