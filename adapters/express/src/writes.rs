@@ -1,10 +1,10 @@
 //! Writes and reads: a session between JavaScript and the engine. Its data is text here, JSON as JavaScript made it.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use napi::bindgen_prelude::BigInt;
 use napi_derive::napi;
-use sessile::{Deadline, Session, Subject, Version, Write};
+use sessile::{Clock, Deadline, Session, Subject, SystemClock, Version, Write};
 
 use crate::answer::count;
 use crate::failure::Failure;
@@ -70,13 +70,12 @@ pub fn version_of(version: &BigInt) -> Version {
     Version::from_u64(version.get_u64().1)
 }
 
-/// How long it is from now to this moment.
+/// How long it is from now to this moment, in whole milliseconds of the clock that the engine adds it to again: never less.
 pub fn touch_for(deadline: f64) -> Duration {
-    if deadline.is_infinite() {
-        return Duration::MAX;
+    match millis(deadline) {
+        u64::MAX => Duration::MAX,
+        deadline_ms => Duration::from_millis(deadline_ms.saturating_sub(SystemClock.wall_ms())),
     }
-    let until = UNIX_EPOCH.checked_add(Duration::from_millis(millis(deadline)));
-    until.and_then(|until| until.duration_since(SystemTime::now()).ok()).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ async function endsIn(store, sid = "id") {
   return expires === null ? Infinity : expires.getTime() - Date.now();
 }
 
-const near = (ms, expected) => assert.ok(Math.abs(ms - expected) < 1_000, `${ms} is not near ${expected}`);
+const near = (ms, expected) => assert.ok(Math.abs(ms - expected) < 10_000, `${ms} is not near ${expected}`);
 const owned = (t, options) => sessile(t, { subject: () => "somebody", ...options });
 
 const SAID = {
@@ -95,7 +95,7 @@ test("a session lives to its last millisecond, and not longer", async (t) => {
 });
 
 test("a ttl that is a function decides for each session, and may leave it to the cookie", async (t) => {
-  const ttl = (one) => (one.remember ? 30 * DAY_MS : one.short ? 1_000 : undefined);
+  const ttl = (one) => (one.remember ? 30 * DAY_MS : one.short ? 30_000 : undefined);
   const store = owned(t, { ttl });
   const endings = [];
   for (const more of [{ remember: true }, { short: true }, {}]) {
@@ -104,7 +104,7 @@ test("a ttl that is a function decides for each session, and may leave it to the
     await store.destroy("id");
   }
   near(endings[0], 30 * DAY_MS);
-  near(endings[1], 1_000);
+  near(endings[1], 30_000);
   near(endings[2], SOON_MS);
 });
 
@@ -134,7 +134,8 @@ test("a touch moves the end, writes nothing for it, and get shows it", async (t)
     loaded.touch();
     await store.touch("id", loaded);
     const { expires } = (await store.get("id")).cookie;
-    assert.ok(Math.abs(new Date(expires) - loaded.cookie.expires) <= 2, "what the browser is told, within two milliseconds");
+    const later = new Date(expires) - loaded.cookie.expires;
+    assert.ok(later >= 0 && later < 100, `what the browser is told, or the moment that the call took later: ${later} ms`);
     assert.ok(expires > first);
   }
   const { touched, coalesced, updated } = await store.stats();
@@ -153,7 +154,7 @@ test("a touch that is computed a moment earlier does not shorten what another ha
   quick.touch();
   await store.touch("id", quick);
   await store.touch("id", slow);
-  assert.equal(Math.abs(new Date((await store.get("id")).cookie.expires) - quick.cookie.expires) <= 2, true);
+  assert.ok(new Date((await store.get("id")).cookie.expires) >= quick.cookie.expires);
 });
 
 test("a cookie that becomes one of the browser's session, and back, by a touch", async (t) => {

@@ -167,7 +167,7 @@ test("a cookie that another request has changed is not changed back by a merge",
   const store = sessile(t, { merge: true });
   const { cookie, kept } = await two(store, (one) => (one.cookie.maxAge = 5_000), (other) => (other.count = 2));
   assert.equal(kept.count, 2);
-  assert.ok(Math.abs(cookie.originalMaxAge - 5_000) < 50);
+  assert.ok(Math.abs(cookie.originalMaxAge - 5_000) < 500);
   assert.ok(new Date(cookie.expires).getTime() <= Date.now() + 5_000);
 });
 
