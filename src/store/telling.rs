@@ -10,10 +10,11 @@
 //! 3. The same before a record is written that hides an older one of a session that has run out: an id that is used again, a
 //!    revocation, a clear. The writer waits for that with his locks: it is rare, and small.
 //!
-//! Lock order: the ledger's comes after those of ids, and nothing is waited for under it but the ledger's own sync.
+//! `told` is behind the time of the last sweep by as much as the log may be behind memory, and never ahead of the durable mark.
+//! Where the ledger cannot be written nobody is held up: the observer hears of it. A crash can fall anywhere: the ledger then
+//! says less than was told, and something is told twice.
 //!
-//! `told` is behind the time of the last sweep by as much as the log may be behind memory, and never ahead of the durable mark. Where
-//! the ledger cannot be written nobody is held up: the observer hears of it. A crash can fall anywhere: the ledger then says less than was told, and something is told twice.
+//! Lock order: the ledger's comes after those of ids, and nothing is waited for under it but the ledger's own sync.
 
 use std::path::Path;
 use std::time::Duration;
@@ -170,6 +171,7 @@ impl Core {
             let told_ms = self.told_by(appender, self.watch.now().settled_ms);
             self.telling.told_ms.store(told_ms, Ordering::Release);
             let made = self.make_ledger(appender, &self.what_is_told(told_ms));
+            self.hub.written(made.is_ok());
             if made.is_err() {
                 self.hub.forget();
             }
