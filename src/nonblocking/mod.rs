@@ -13,7 +13,8 @@
 //! Everything here works on memory that the kernel may have to fetch or to write first: a read of a page that is not in the
 //! page cache waits for the disk, and so does an append when the kernel has too many dirty pages and makes writers wait, or
 //! when the log goes on in a segment that maintenance had no time to prepare. At the limits a create makes room before it
-//! writes. `cargo bench -p sessile-bench --bench nonblocking` measures it. Where a stall of that kind must not hold up others,
+//! writes. Where somebody listens to events, a create for an id whose session has just run out, a revocation and a clear first
+//! sync a small file. `cargo bench -p sessile-bench --bench nonblocking` measures it. Where a stall of that kind must not hold up others,
 //! run the call on a thread for blocking work: an [`AsyncStore`] and its [`Store`] are the same store.
 //!
 //! Rooms: `sessions`, `devices` and `operating` are the calls, in the order in which [`Store`] has them; `settled` is the future
