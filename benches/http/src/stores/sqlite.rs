@@ -7,6 +7,7 @@ use tower_sessions_sqlx_store::SqliteStore;
 use tower_sessions_sqlx_store::sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqliteLockingMode, SqlitePoolOptions, SqliteSynchronous,
 };
+use tower_sessions_sqlx_store::sqlx::{ConnectOptions as _, Connection as _};
 
 use super::Opened;
 use crate::{Failure, pages};
@@ -44,6 +45,8 @@ pub async fn open(directory: &Path, sync: Sync, pool: u32) -> Result<Opened, Fai
         .pragma("cache_size", "-65536")
         .pragma("wal_autocheckpoint", "4000")
         .pragma("temp_store", "MEMORY");
+    // Several connections that all make a new database's log their own are told that it is locked, and nobody waits for that.
+    let first = if pool > 1 { Some(options.connect().await?) } else { None };
     let sessions = SqlitePoolOptions::new()
         .min_connections(pool)
         .max_connections(pool)
@@ -54,6 +57,9 @@ pub async fn open(directory: &Path, sync: Sync, pool: u32) -> Result<Opened, Fai
         .await?;
     let store = SqliteStore::new(sessions);
     store.migrate().await?;
+    if let Some(first) = first {
+        first.close().await?;
+    }
     Ok(Opened {
         pages: pages::with_0_14::router(store),
         settings: format!(
