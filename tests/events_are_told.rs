@@ -10,71 +10,18 @@
     reason = "a test that cannot go on has failed"
 )]
 
+#[path = "common/listening.rs"]
+mod listening;
+
 use std::collections::BTreeSet;
-use std::sync::Arc;
-use std::time::Duration;
 
-use sessile::vfs::SimVfs;
-use sessile::{Events, Handle, ManualClock, Options, Reason, SessionEvent, Store, Write};
-
-const SECOND: Duration = Duration::from_secs(1);
-const HOUR: Duration = Duration::from_secs(3600);
-
-struct Bench {
-    sim: SimVfs,
-    clock: ManualClock,
-}
-
-impl Bench {
-    fn new() -> Self {
-        Self { sim: SimVfs::new(), clock: ManualClock::at_ms(1_800_000_000_000) }
-    }
-
-    fn options(&self) -> Options {
-        Options::new()
-            .vfs(Arc::new(self.sim.clone()))
-            .clock(Arc::new(self.clock.clone()))
-            .manual_maintenance(true)
-            .eager_compaction(true)
-            .segment_bytes(64 << 10)
-            .idle(HOUR)
-    }
-
-    fn store(&self) -> Store {
-        self.options().open("/store").unwrap()
-    }
-
-    /// Time passes, and the store does its work.
-    fn pass(&self, store: &Store, time: Duration) {
-        self.clock.advance(time);
-        while store.maintain(HOUR).unwrap().more {}
-    }
-
-    /// As an opening after some downtime comes to believe the clock.
-    fn confirm(&self, store: &Store) {
-        store.confirm_clock().unwrap();
-        self.pass(store, SECOND);
-    }
-}
-
-fn all(events: &mut Events) -> Vec<SessionEvent> {
-    std::iter::from_fn(|| events.try_next()).collect()
-}
-
-/// Whose expiry is told.
-fn expired(events: &mut Events) -> Vec<Handle> {
-    let expired = all(events).into_iter().filter(|event| matches!(event, SessionEvent::Expired { .. }));
-    expired.map(|event| event.handle().unwrap()).collect()
-}
-
-fn handles(store: &Store, ids: &[&str]) -> BTreeSet<Handle> {
-    ids.iter().map(|id| store.handle_of(id).unwrap()).collect()
-}
+use listening::{Bench, HOUR, SECOND, all, expired, handles};
+use sessile::{Reason, SessionEvent, Write};
 
 #[test]
 fn each_kind_is_told_in_order_with_handle_subject_and_reason() {
     let bench = Bench::new();
-    let store = bench.store();
+    let store = bench.open();
     store.create("before", "nobody listens yet").unwrap();
     let mut events = store.events().unwrap();
     let [a, b, c, d] = ["a", "b", "c", "d"].map(|id| store.handle_of(id).unwrap());
@@ -128,7 +75,7 @@ fn who_is_evicted_is_told_of_and_what_was_refused_is_not() {
 #[test]
 fn nobody_waits_for_a_slow_listener_and_he_hears_what_he_has_missed() {
     let bench = Bench::new();
-    let store = bench.store();
+    let store = bench.open();
     let (mut slow, mut quick) = (store.events().unwrap(), store.events().unwrap());
     store.create("id", "x").unwrap();
     let mut heard = 0;
@@ -145,7 +92,7 @@ fn nobody_waits_for_a_slow_listener_and_he_hears_what_he_has_missed() {
 #[test]
 fn the_next_listener_goes_on_with_what_the_last_one_may_not_have_dealt_with() {
     let bench = Bench::new();
-    let store = bench.store();
+    let store = bench.open();
     let mut first = store.events().unwrap();
     store.create("a", "x").unwrap();
     store.create("b", "x").unwrap();
@@ -164,22 +111,23 @@ fn the_next_listener_goes_on_with_what_the_last_one_may_not_have_dealt_with() {
 #[test]
 fn what_ran_out_while_the_store_was_closed_is_told() {
     let bench = Bench::new();
-    let store = bench.store();
+    let store = bench.open();
     store.create("short", Write::new("x").idle(HOUR)).unwrap();
     store.create("long", Write::new("x").idle(HOUR * 24)).unwrap();
     let short = handles(&store, &["short"]);
     store.close().unwrap();
     bench.clock.advance(HOUR * 2);
-    let store = bench.store();
+    let store = bench.open();
     let mut events = store.events().unwrap();
-    bench.confirm(&store);
+    store.confirm_clock().unwrap();
+    bench.pass(&store, SECOND);
     assert_eq!(expired(&mut events).into_iter().collect::<BTreeSet<_>>(), short);
 }
 
 #[test]
 fn an_id_that_has_run_out_can_be_used_again_and_is_told_once() {
     let bench = Bench::new();
-    let store = bench.store();
+    let store = bench.open();
     let mut events = store.events().unwrap();
     store.create("id", Write::new("x").idle(HOUR)).unwrap();
     bench.clock.advance(HOUR);
@@ -202,7 +150,7 @@ fn an_id_that_has_run_out_can_be_used_again_and_is_told_once() {
 #[test]
 fn a_store_that_nobody_listens_to_keeps_nothing() {
     let bench = Bench::new();
-    let store = bench.store();
+    let store = bench.open();
     store.create("a", Write::new("x").idle(HOUR)).unwrap();
     bench.pass(&store, HOUR);
     assert_eq!(store.len(), 0);
@@ -212,7 +160,7 @@ fn a_store_that_nobody_listens_to_keeps_nothing() {
 #[test]
 fn a_thread_that_waits_is_woken_and_hears_of_the_end() {
     let bench = Bench::new();
-    let store = bench.store();
+    let store = bench.open();
     let mut events = store.events().unwrap();
     let listener = std::thread::spawn(move || {
         let mut told = 0;
@@ -238,7 +186,7 @@ fn a_task_that_waits_is_woken_and_hears_of_the_end() {
     use sessile::nonblocking::AsyncStore;
 
     let bench = Bench::new();
-    let store = AsyncStore::new(bench.store()).unwrap();
+    let store = AsyncStore::new(bench.open()).unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
     let told = runtime.block_on(async {
         let mut events = store.events().unwrap();

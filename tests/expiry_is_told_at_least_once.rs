@@ -10,6 +10,8 @@
     reason = "a test that cannot go on has failed"
 )]
 
+#[path = "common/listening.rs"]
+mod listening;
 #[path = "expiry_is_told_at_least_once/lives.rs"]
 mod lives;
 #[path = "expiry_is_told_at_least_once/mishaps.rs"]
@@ -20,70 +22,17 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use listening::{Bench, HOUR, SECOND, all, handles};
 use sessile::vfs::{CallKind, CrashPolicy, Fault, SimVfs, Times};
 use sessile::{
-    AtLimit, Durability, Error, Event, Events, Handle, ManualClock, Observer, Options, SessionEvent, Store,
-    Touched, Write,
+    AtLimit, Durability, Error, Event, Events, Handle, Observer, SessionEvent, Store, Touched, Write,
 };
 
-const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
-const HOUR: Duration = Duration::from_secs(3600);
 
-struct Bench {
-    sim: SimVfs,
-    clock: ManualClock,
-}
-
-impl Bench {
-    fn new() -> Self {
-        Self { sim: SimVfs::new(), clock: ManualClock::at_ms(1_800_000_000_000) }
-    }
-
-    fn options(&self) -> Options {
-        self.options_over(Arc::new(self.sim.clone()))
-    }
-
-    fn options_over(&self, vfs: Arc<dyn sessile::vfs::Vfs>) -> Options {
-        Options::new()
-            .vfs(vfs)
-            .clock(Arc::new(self.clock.clone()))
-            .manual_maintenance(true)
-            .eager_compaction(true)
-            .segment_bytes(64 << 10)
-            .idle(HOUR)
-    }
-
-    /// Opens, and believes the clock.
-    fn store(&self) -> Store {
-        let store = self.options().open("/store").unwrap();
-        store.confirm_clock().unwrap();
-        store
-    }
-
-    /// The power goes; what was not synced is gone.
-    fn crash(&mut self, store: Store) {
-        self.sim = self.sim.crash(CrashPolicy::DropAll);
-        drop(store);
-    }
-
-    fn pass(&self, store: &Store, time: Duration) {
-        self.clock.advance(time);
-        while store.maintain(HOUR).unwrap().more {}
-    }
-}
-
-fn all(events: &mut Events) -> Vec<SessionEvent> {
-    std::iter::from_fn(|| events.try_next()).collect()
-}
-
+/// Whose expiry he is told, once or more.
 fn expired(events: &mut Events) -> BTreeSet<Handle> {
-    let expired = all(events).into_iter().filter(|event| matches!(event, SessionEvent::Expired { .. }));
-    expired.map(|event| event.handle().unwrap()).collect()
-}
-
-fn handles(store: &Store, ids: &[&str]) -> BTreeSet<Handle> {
-    ids.iter().map(|id| store.handle_of(id).unwrap()).collect()
+    listening::expired(events).into_iter().collect()
 }
 
 /// Fills segments with what dies at once, so that compaction has work.
