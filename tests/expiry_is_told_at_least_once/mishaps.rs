@@ -40,42 +40,11 @@ fn a_touch_of_who_waits_for_the_reaper_is_not_dropped() {
     // A minute before its end the reaper comes and meets all that was over; while compaction begins, two minutes pass.
     bench.clock.advance(HOUR * 4 - MINUTE);
     let clock = bench.clock.clone();
-    hooks.before(CallKind::Sync, 1, move || clock.advance(MINUTE * 2));
+    hooks.before(CallKind::Write, 1, move || clock.advance(MINUTE * 2));
     let done = store.maintain(HOUR).unwrap();
     assert!(hooks.has_acted() && done.segments_removed > 0, "{done:?}");
     assert!(all(&mut events).is_empty());
     assert!(told_next(&mut bench, store, "x"));
-}
-
-/// The same where the reaper waits for listeners.
-#[test]
-fn a_crowd_that_waits_keeps_its_touches() {
-    let mut bench = Bench::new();
-    let store = bench.options().segment_bytes(256 << 10).open("/store").unwrap();
-    let mut events = store.events().unwrap();
-    store.create("x", Write::new("x").idle(HOUR)).unwrap();
-    for n in 0..80 {
-        store.create(format!("keep {n}"), Write::new(vec![7; 4000]).idle(HOUR * 999)).unwrap();
-    }
-    store.touch("x", HOUR * 4).unwrap();
-    churn(&store, "b");
-    churn(&store, "c");
-    for n in 0..4_000 {
-        let write = Write::new("x").idle(HOUR * 4 - MINUTE).durability(Durability::Written);
-        store.create(format!("crowd {n}"), write).unwrap();
-        all(&mut events);
-    }
-    bench.clock.advance(HOUR * 3);
-    store.maintain(Duration::ZERO).unwrap();
-    churn(&store, "d");
-    churn(&store, "e");
-    all(&mut events);
-    bench.clock.advance(HOUR);
-    store.maintain(HOUR).unwrap();
-    // The listener deals with whatever he has been given, and then the machine dies.
-    let before = expired(&mut events);
-    let store_handle = store.handle_of("x").unwrap();
-    assert!(before.contains(&store_handle) || told_next(&mut bench, store, "x"));
 }
 
 /// A segment is removed unread in which the last touch stood that the log knows; memory knows a later one.
