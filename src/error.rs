@@ -50,6 +50,11 @@ pub enum Error {
     /// The deadline of that session has passed only by a clock that has jumped and is not confirmed yet: it can be
     /// neither read nor replaced, only ended. See [`Store::confirm_clock`](crate::Store::confirm_clock).
     ClockUnconfirmed,
+    /// While the clock was being set back it was wrong once more, and was believed. The later time stays. See
+    /// [`Store::set_clock_back`](crate::Store::set_clock_back).
+    ClockUnsteady,
+    /// The file system has no room for what opening the store must write. Nothing is lost, and nothing was begun.
+    FullAtOpening(PathBuf),
     /// The store was closed.
     Closed,
     /// A write or sync failed earlier, so the store takes no more writes; reads go on. Close and open it again.
@@ -72,6 +77,11 @@ pub enum Error {
     Locked(Holder),
     /// The directory holds something, but no store.
     NotAStore(PathBuf),
+    /// The directory is a backup: what was ended after it was made would be back. It is
+    /// [restored](crate::Options::restore) to another directory, or opened for reading only.
+    IsBackup(PathBuf),
+    /// A restore to the directory was begun and not finished: there is no store yet.
+    RestoreUnfinished(PathBuf),
     /// The store was written by a newer release.
     NewerFormat {
         /// The format it has.
@@ -86,6 +96,34 @@ pub enum Error {
     },
     /// The store is open for reading only.
     ReadOnly,
+    /// The store is encrypted with a key that was not given.
+    KeyMissing {
+        /// The key's name.
+        name: String,
+    },
+    /// A key has the name that the store asks for, and does not open what that key has sealed.
+    KeyWrong {
+        /// The key's name.
+        name: String,
+    },
+    /// Keys were given for a store that is not encrypted.
+    KeysForPlain,
+    /// The store is being encrypted, and that was interrupted.
+    KeysUnfinished,
+    /// A store was to be encrypted that is encrypted already.
+    EncryptedAlready,
+    /// The store is encrypted, and this program was built without the feature `encryption`.
+    KeysUnsupported {
+        /// The name of the key that would be needed.
+        name: String,
+    },
+    /// A key ring cannot be read.
+    KeysUnreadable {
+        /// Where it was to come from.
+        from: Arc<str>,
+        /// What is wrong there.
+        what: Arc<str>,
+    },
     /// A value of a typed store cannot be decoded; the session itself is untouched.
     Codec(Arc<str>),
 }
@@ -180,9 +218,19 @@ impl fmt::Display for Error {
             Self::Full(Full::FileSystem) => {
                 out.write_str("the file system has no room for another segment; free some space, endings still work")
             }
+            Self::FullAtOpening(path) => write!(
+                out,
+                "the file system of {} has no room for opening the store there; free some space and open it again; \
+                 Options::read_only looks at it meanwhile",
+                path.display()
+            ),
             Self::ClockUnconfirmed => out.write_str(
                 "that session is past its deadline only by a clock that has jumped; wait until the clock is confirmed \
                  or call confirm_clock",
+            ),
+            Self::ClockUnsteady => out.write_str(
+                "the machine's clock was ahead once more while it was being set back, so the later time stays; \
+                 see to it that one thing alone sets that clock, and ask again",
             ),
             Self::Closed => out.write_str("the store is closed; open it again"),
             Self::Latched { cause, in_memory: false } => {
@@ -196,13 +244,32 @@ impl fmt::Display for Error {
             Self::Io { doing, source } => write!(out, "{doing} failed: {source}{}", remedy(source.kind())),
             Self::Corrupt(damage) => write!(
                 out,
-                "{} is damaged at byte {}: {}; restore a backup, or open with Recovery::Salvage",
-                damage.file, damage.offset, damage.what
+                "{} is damaged at byte {}: {}; restore a backup{}",
+                damage.file,
+                damage.offset,
+                damage.what,
+                // Without a header there is nothing that salvage could begin with.
+                if damage.file == "STORE" { "" } else { ", or open with Recovery::Salvage" }
             ),
             Self::Locked(holder) => holder.fmt(out),
             Self::NotAStore(path) => write!(
                 out,
                 "{} is neither empty nor a session store; give the store a directory of its own",
+                path.display()
+            ),
+            Self::NewerFormat { found, newest_known } if found <= newest_known => write!(
+                out,
+                "the store has format {found} with something in it that this release does not know; use the newer release"
+            ),
+            Self::IsBackup(path) => write!(
+                out,
+                "{} is a backup, and what was ended after it was made would be back; restore it to a directory of its own \
+                 (sessile restore, Options::restore), or open it with Options::read_only",
+                path.display()
+            ),
+            Self::RestoreUnfinished(path) => write!(
+                out,
+                "{} is no store yet: a restore or a salvage to it was not finished; run that again, or remove the directory",
                 path.display()
             ),
             Self::NewerFormat { found, newest_known } => write!(
@@ -215,6 +282,32 @@ impl fmt::Display for Error {
                  use a local disk or set Options::allow_network_file_system"
             ),
             Self::ReadOnly => out.write_str("the store is open for reading only; open it for writing to change it"),
+            Self::KeyMissing { name } => write!(
+                out,
+                "the store is encrypted and needs the key named {name}, which was not given; give a key ring that has it \
+                 (sessile keys shows what each key is still needed for)"
+            ),
+            Self::KeyWrong { name } => write!(
+                out,
+                "the key named {name} is not the one that the store was encrypted with; give the right key by that name"
+            ),
+            Self::KeysForPlain => out.write_str(
+                "the store is not encrypted, so it is not opened with keys as if it were; if it never was, encrypt it first \
+                 with sessile encrypt, or open it without keys; if it was, another has been put in its place",
+            ),
+            Self::KeysUnfinished => out.write_str(
+                "the store is not encrypted whole, since that was interrupted; run sessile encrypt again, which goes on \
+                 (until then it can be read, and written by nobody)",
+            ),
+            Self::EncryptedAlready => out.write_str(
+                "the store is encrypted already; run sessile rekey to bring all of it under the newest key",
+            ),
+            Self::KeysUnsupported { name } => write!(
+                out,
+                "the store is encrypted, with the key named {name}, and this program was built without encryption; \
+                 build it with the feature `encryption` of sessile"
+            ),
+            Self::KeysUnreadable { from, what } => write!(out, "no keys can be read from {from}: {what}"),
             Self::Codec(what) => write!(out, "the session's value cannot be decoded: {what}; the session is untouched"),
         }
     }

@@ -95,11 +95,41 @@ impl FromStr for Handle {
     }
 }
 
+/// As bytes, for whoever keeps sessions elsewhere under the same names.
+impl Handle {
+    /// The 16 bytes of the digest.
+    #[must_use]
+    pub const fn to_bytes(self) -> [u8; 16] {
+        self.0.0
+    }
+
+    /// The handle that [`to_bytes`](Self::to_bytes) gave.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(Digest(bytes))
+    }
+}
+
 /// What the store keeps of a subject: a keyed digest, comparable and nothing else.
 ///
 /// Get the one that belongs to a user's name from [`Store::subject_digest`](crate::Store::subject_digest).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SubjectDigest(pub(crate) Digest);
+
+/// As bytes, for whoever keeps sessions elsewhere under the same names.
+impl SubjectDigest {
+    /// The 16 bytes of the digest.
+    #[must_use]
+    pub const fn to_bytes(self) -> [u8; 16] {
+        self.0.0
+    }
+
+    /// The digest that [`to_bytes`](Self::to_bytes) gave.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(Digest(bytes))
+    }
+}
 
 impl fmt::Debug for SubjectDigest {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -139,13 +169,61 @@ impl fmt::Debug for Digest {
     }
 }
 
-/// The store's secret, which turns ids and subjects into digests.
-#[derive(Clone, Copy)]
-pub(crate) struct Secret(pub [u8; 32]);
+/// A store's secret, which turns ids and subjects into digests. Homes that share it know a session by the same handle.
+///
+/// Who has it and a copy of the store can try out ids, though 256 random bits are not to be guessed. `Debug` does not show it.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let store = sessile::Store::open(dir.path())?;
+/// let secret = sessile::Secret::from_bytes(store.secret().to_bytes());
+/// assert_eq!(secret.handle_of("an id")?, store.handle_of("an id")?);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Secret(pub(crate) [u8; 32]);
 
 impl Secret {
+    /// Draws 256 bits from the operating system.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when the system has no randomness to give.
+    pub fn generate() -> Result<Self> {
+        let mut bytes = [0; 32];
+        random(&mut bytes)?;
+        Ok(Self(bytes))
+    }
+
+    /// The secret itself. Keep it where the sessions are kept, and nowhere else.
+    #[must_use]
+    pub const fn to_bytes(self) -> [u8; 32] {
+        self.0
+    }
+
+    /// The secret that [`to_bytes`](Self::to_bytes) gave.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The handle of the session with this id.
+    ///
+    /// # Errors
+    /// `Invalid` for an id out of its limits.
+    pub fn handle_of(&self, id: impl AsRef<[u8]>) -> Result<Handle> {
+        self.of_id(id.as_ref()).map(Handle)
+    }
+
+    /// What [`Session::subject`](crate::Session::subject) is for the sessions of this subject.
+    ///
+    /// # Errors
+    /// `Invalid` for a subject out of its limits.
+    pub fn subject_digest(&self, subject: impl AsRef<[u8]>) -> Result<SubjectDigest> {
+        self.of_subject(subject.as_ref()).map(SubjectDigest)
+    }
+
     /// The digest of a session id; ids that are empty or too long are refused.
-    pub fn of_id(&self, id: &[u8]) -> Result<Digest> {
+    pub(crate) fn of_id(&self, id: &[u8]) -> Result<Digest> {
         if id.is_empty() || id.len() > ID_BYTES_MAX {
             return Err(Error::invalid(
                 "a session id has 1 to 4,096 bytes; generate one with SessionId::generate",
@@ -155,7 +233,7 @@ impl Secret {
     }
 
     /// The digest of a subject, which never equals that of an id with the same bytes.
-    pub fn of_subject(&self, subject: &[u8]) -> Result<Digest> {
+    pub(crate) fn of_subject(&self, subject: &[u8]) -> Result<Digest> {
         if subject.is_empty() || subject.len() > SUBJECT_BYTES_MAX {
             return Err(Error::invalid("a subject has 1 to 1,024 bytes, for example the user's number"));
         }

@@ -26,12 +26,17 @@
 //! **Goals**: the five promises of `DESIGN.md`; one process on one machine; a few hundred bytes a session, up to tens of
 //! millions of them. **Not goals**: several processes on one directory, network file systems, queries over the data.
 //!
-//! Features: `async` for the store with futures (the module `nonblocking`), `serde` for sessions as Rust values (the module `typed`), `bincode` for its compact codec, `simulation` for
+//! Features: `async` for the store with futures (the module `nonblocking`), `serde` for sessions as Rust values (the module `typed`), `bincode` for its compact codec, `encryption` for
+//! payloads that nobody can read without a key, `simulation` for
 //! the file system that loses power on demand (in [`vfs`]), for tests of sessile and of what is built on it.
 
 #[macro_use]
 mod planted;
+#[macro_use]
+mod trace;
 
+mod backup;
+mod carried;
 mod clock;
 mod compaction;
 mod error;
@@ -48,7 +53,9 @@ mod log;
 pub mod nonblocking;
 mod observer;
 mod options;
+mod place;
 mod recovery;
+mod sealing;
 mod session;
 mod stats;
 mod store;
@@ -57,19 +64,28 @@ mod sync;
 pub mod typed;
 pub mod vfs;
 
+pub use carried::Carried;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use error::{Damage, Error, Full, Holder, Result, Unknown};
 pub use events::{Events, Reason, SessionEvent};
-pub use id::{Handle, ID_BYTES_MAX, SUBJECT_BYTES_MAX, SessionId, SubjectDigest};
+pub use id::{Handle, ID_BYTES_MAX, SUBJECT_BYTES_MAX, Secret, SessionId, SubjectDigest};
+pub use log::format::Format;
 pub use observer::{Event, Observer};
 pub use options::{AtLimit, Options, ReadMode, Recovery};
+pub use place::Place;
 #[cfg(sessile_planted)]
 pub use planted::{Plant, plant};
+#[cfg(feature = "encryption")]
+pub use sealing::KeyRing;
 pub use session::{Deadline, Durability, Session, Subject, Version, Write};
 pub use stats::{
-    BackupReport, EndingsAhead, Maintenance, RecoveryParts, RecoveryReport, Stats, Verification,
+    BackupReport, Call, Calls, EndingsAhead, Histogram, Maintenance, RecoveryParts, RecoveryReport,
+    RestoreReport, SalvageReport, Stats, Verification,
 };
-pub use store::{SessionRef, Sessions, Store, Touched};
+#[cfg(feature = "encryption")]
+pub use stats::{KeyUse, KeysInUse, Reencrypted};
+pub use store::{Restoring, SessionRef, Sessions, Store, Touched};
+pub use vfs::{Keeps, Volume};
 
 /// The README's example, so that it compiles.
 #[cfg(doctest)]

@@ -26,7 +26,11 @@ const LOOKS: Duration = Duration::from_secs(10);
 const OWN_CLOSE: Duration = Duration::from_secs(10);
 
 /// The store is ours while this lives.
-pub(crate) struct DirectoryLock(#[expect(dead_code, reason = "held, not read")] Arc<dyn VfsFile>);
+pub(crate) struct DirectoryLock {
+    #[expect(dead_code, reason = "held, not read")]
+    file: Arc<dyn VfsFile>,
+    holder: Holder,
+}
 
 impl DirectoryLock {
     /// Takes the lock, waiting at most `wait` for who has it.
@@ -48,11 +52,18 @@ impl DirectoryLock {
             }
             pause(TRY_EVERY);
         }
-        let text = format!("{}\n{}\n{}\n", std::process::id(), host(), clock.wall_ms());
+        let (pid, host, since_ms) = (std::process::id(), host(), clock.wall_ms());
+        let text = format!("{pid}\n{host}\n{since_ms}\n");
         let mut text = text.into_bytes();
         text.resize(256.max(text.len()), b'\n');
         vfs::write_all_at(file.as_ref(), &text, 0).map_err(failed)?;
-        Ok(Self(file))
+        let (pid, host, since_ms) = (Some(pid), Some(host), Some(since_ms));
+        Ok(Self { file, holder: Holder { directory: directory.to_owned(), pid, host, since_ms } })
+    }
+
+    /// Who took it: this process.
+    pub fn taken_by(&self) -> &Holder {
+        &self.holder
     }
 
     /// Who holds the store, if anybody does. Keeps nobody from taking it.

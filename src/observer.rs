@@ -1,5 +1,7 @@
 //! What the store tells somebody who is on call.
 
+use std::sync::Arc;
+
 use crate::error::Damage;
 
 /// Hears of what needs attention. Called from whatever thread found it; it must return soon and must not call the
@@ -23,6 +25,14 @@ pub trait Observer: Send + Sync {
     fn event(&self, event: &Event);
 }
 
+/// Tells who observes, if anybody does.
+pub(crate) fn tell(observer: Option<&Arc<dyn Observer>>, event: &Event) {
+    tell!(event(event));
+    if let Some(observer) = observer {
+        observer.event(event);
+    }
+}
+
 /// What an [`Observer`] hears of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -43,6 +53,12 @@ pub enum Event {
     },
     /// A jump was confirmed and now counts.
     ClockConfirmed,
+    /// An operator has set back what the store believed of the time: see
+    /// [`Store::set_clock_back`](crate::Store::set_clock_back).
+    ClockSetBack {
+        /// By how much, in milliseconds.
+        by_ms: u64,
+    },
     /// What listeners of [`events`](crate::Store::events) have not dealt with could not be written down: if the process ends now,
     /// nobody will tell it.
     EventsNotKept {

@@ -2,6 +2,10 @@
 //!
 //! Owns: [`Options`] and its validation. Invariant: a value that passed [`Options::validate`] can be used unchecked.
 
+mod checks;
+mod choices;
+#[cfg(feature = "encryption")]
+mod encryption;
 mod seams;
 
 use std::path::Path;
@@ -9,41 +13,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::{Clock, SystemClock};
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::id::Secret;
+use crate::log::format::Format;
 use crate::observer::Observer;
+use crate::sealing::KeyRing;
 use crate::session::Durability;
 use crate::store::Store;
 use crate::vfs::{RealVfs, Vfs};
 
-/// What happens when a limit of the store is reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum AtLimit {
-    /// Refuse the write with [`Error::Full`].
-    Reject,
-    /// End the sessions without a subject that would end soonest by themselves; never one with a subject.
-    EvictAnonymous,
-}
-
-/// What to do about files that are damaged below what is known to have been durable.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Recovery {
-    /// Refuse to open, and name the place.
-    Strict,
-    /// Open without what the damage may have ended, and report it.
-    Salvage,
-}
-
-/// How sealed segments are read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ReadMode {
-    /// From a memory map: fastest; a media error under it is a signal to the process.
-    Map,
-    /// With plain reads: a media error is an [`Error::Io`].
-    Plain,
-}
+pub use choices::{AtLimit, ReadMode, Recovery};
 
 /// Settings of a store, with defaults that suit a web server.
 ///
@@ -75,6 +54,8 @@ pub struct Options {
     pub(crate) at_limit: AtLimit,
     pub(crate) erase_within: Duration,
     pub(crate) keep_ids: bool,
+    pub(crate) secret: Option<Secret>,
+    pub(crate) format: Format,
     pub(crate) lock_wait: Duration,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) clock_confirm: Duration,
@@ -89,6 +70,11 @@ pub struct Options {
     pub(crate) close_budget: Duration,
     pub(crate) vfs: Arc<dyn Vfs>,
     pub(crate) eager_compaction: bool,
+    pub(crate) keys: Option<Arc<KeyRing>>,
+    /// A plain store is to become an encrypted one: for `encrypt`, and for nobody else.
+    pub(crate) encrypting: bool,
+    /// Opens what a restore has not finished, to finish it.
+    pub(crate) is_finishing: bool,
 }
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -112,6 +98,8 @@ impl Default for Options {
             at_limit: AtLimit::EvictAnonymous,
             erase_within: DAY,
             keep_ids: false,
+            secret: None,
+            format: Format::default(),
             lock_wait: Duration::ZERO,
             clock: Arc::new(SystemClock),
             clock_confirm: Duration::from_secs(600),
@@ -126,6 +114,9 @@ impl Default for Options {
             close_budget: Duration::from_secs(5),
             vfs: Arc::new(RealVfs),
             eager_compaction: false,
+            keys: None,
+            encrypting: false,
+            is_finishing: false,
         }
     }
 }
@@ -249,6 +240,23 @@ impl Options {
         self
     }
 
+    /// The secret that keys the digests of ids, for a store that takes over the sessions of another home: so their ids go
+    /// on working, though nobody knows them. Decided when the store is created; a store that has another refuses to open.
+    /// Default: a new one.
+    #[must_use]
+    pub fn secret(mut self, secret: Secret) -> Self {
+        self.secret = Some(secret);
+        self
+    }
+
+    /// The format of a store that is created; one that is there keeps its own until [`Store::upgrade`]. Default
+    /// [`Format::V1`], so that the release before this one can be put back.
+    #[must_use]
+    pub fn format(mut self, format: Format) -> Self {
+        self.format = format;
+        self
+    }
+
     /// How long opening waits for another process to let go of the store. Default not at all.
     #[must_use]
     pub fn lock_wait(mut self, wait: Duration) -> Self {
@@ -340,43 +348,11 @@ impl Options {
     /// A second open of the same directory in this process shares the store, with the options of the first.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for a setting out of its limits, [`Error::Locked`] when another process holds the store,
-    /// [`Error::NotAStore`], [`Error::NewerFormat`], [`Error::NetworkFileSystem`], [`Error::Corrupt`] for damage
-    /// under [`Recovery::Strict`], [`Error::Io`].
+    /// `Invalid` for a setting out of its limits, `Locked` when another process holds the store, `NotAStore`, `NewerFormat`,
+    /// `NetworkFileSystem`, `Corrupt` for damage under [`Recovery::Strict`], `KeyMissing` and its like, `FullAtOpening`, `Io`: see
+    /// [`Error`](crate::Error).
     pub fn open(self, directory: impl AsRef<Path>) -> Result<Store> {
         Store::open_with(directory.as_ref(), self)
-    }
-
-    /// Checks every setting against its limits.
-    pub(crate) fn validate(&self) -> Result<()> {
-        let rules = [
-            (
-                (64 << 10..=1 << 30).contains(&self.segment_bytes),
-                "Options::segment_bytes must lie between 64 KiB and 1 GiB",
-            ),
-            (
-                (1..=15 << 20).contains(&self.session_bytes_max),
-                "Options::session_bytes_max must lie between 1 byte and 15 MiB",
-            ),
-            (self.sessions_max != Some(0), "Options::sessions_max must be at least 1"),
-            (
-                self.disk_bytes_max.is_none_or(|bytes| (self.segment_bytes * 4..=1 << 40).contains(&bytes)),
-                "Options::disk_bytes_max must be at least four times Options::segment_bytes, so that compaction has room, \
-                 and at most 1 TiB",
-            ),
-            (
-                !self.idle.is_zero(),
-                "Options::idle must be longer than zero, or no session would ever be alive",
-            ),
-            (self.absolute != Some(Duration::ZERO), "Options::absolute must be longer than zero"),
-            (self.first_lifetime != Some(Duration::ZERO), "Options::first_lifetime must be longer than zero"),
-            (!self.sync_interval.is_zero(), "Options::sync_interval must be longer than zero"),
-            (self.erase_within >= HOUR / 60, "Options::erase_within must be at least a minute"),
-        ];
-        match rules.iter().find(|(holds, _)| !holds) {
-            Some((_, what)) => Err(Error::invalid(*what)),
-            None => Ok(()),
-        }
     }
 }
 

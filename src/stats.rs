@@ -1,6 +1,21 @@
 //! Figures about a store: counted as it runs, read at any time, free of ids.
 
+mod calls;
+mod histogram;
+#[cfg(feature = "encryption")]
+mod keys;
+
 use std::time::Duration;
+
+pub(crate) use calls::CountedCalls;
+pub use calls::{Call, Calls};
+pub(crate) use histogram::Counting;
+pub use histogram::Histogram;
+#[cfg(feature = "encryption")]
+pub use keys::{KeyUse, KeysInUse, Reencrypted};
+
+use crate::log::format::Format;
+use crate::vfs::Volume;
 
 /// What [`Store::stats`](crate::Store::stats) gives. Counters count since the store was opened.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -20,10 +35,16 @@ pub struct Stats {
     pub expired: u64,
     /// Sessions that were destroyed, revoked or cleared. One that was rotated lives on under another id.
     pub ended: u64,
+    /// Those among them that ended with all sessions of their subject.
+    pub revoked: u64,
+    /// Those among them that ended with all sessions.
+    pub cleared: u64,
     /// Sessions that were evicted at a limit.
     pub evicted: u64,
     /// Writes that were refused at a limit.
     pub rejected: u64,
+    /// Calls, by what they do, and how long they took.
+    pub calls: Calls,
     /// Bytes the store's files occupy.
     pub disk_bytes: u64,
     /// Bytes of records that are the live version of a session.
@@ -36,20 +57,37 @@ pub struct Stats {
     pub memory_bytes: u64,
     /// Wheel entries whose time has come and that wait for maintenance.
     pub expiry_backlog: u64,
+    /// How far expiry is behind: how long ago it last met all that had run out. Nothing is shown meanwhile that has.
+    pub expiry_lag: Duration,
+    /// How far erasing is behind: how long ago the oldest record died that is on the disk still.
+    pub erase_lag: Duration,
+    /// Within how much time that should be gone: [`Options::erase_within`](crate::Options::erase_within).
+    pub erase_within: Duration,
     /// Groups synced, and how long the last sync took.
     pub syncs: u64,
     /// See [`syncs`](Self::syncs).
     pub last_sync: Option<Duration>,
+    /// How long syncs took, in microseconds.
+    pub sync_micros: Histogram,
+    /// How many frames of the log each sync made durable: the size of its group. A write is one frame, a mark another.
+    pub group_frames: Histogram,
     /// Compactions that replaced or removed segments.
     pub compactions: u64,
     /// Bytes that compaction wrote.
     pub compacted_bytes: u64,
+    /// The format that the store has.
+    pub format: Format,
     /// What latched the store, when something did.
     pub latched: Option<String>,
     /// Whether a clock jump waits to be confirmed.
     pub clock_unconfirmed: bool,
     /// The time that is believed, in milliseconds since the Unix epoch.
     pub clock_ms: u64,
+    /// The time by which sessions are shown: later than [`clock_ms`](Self::clock_ms) while a jump waits to be confirmed.
+    pub clock_shown_ms: u64,
+    /// What the machine's clock says. Behind [`clock_ms`](Self::clock_ms), time stands still until it has caught up:
+    /// nothing runs out. See [`Store::set_clock_back`](crate::Store::set_clock_back).
+    pub clock_wall_ms: u64,
     /// How the store was opened.
     pub recovery: RecoveryReport,
 }
@@ -64,6 +102,10 @@ pub struct EndingsAhead {
     pub within_hour: u64,
     /// Those that end within a day.
     pub within_day: u64,
+    /// Those that end within the first hour, within the second and not the first, and so on for a day.
+    pub hours: [u64; 24],
+    /// Sessions beside these that are past their deadline only by a clock that is not confirmed yet.
+    pub hidden: u64,
 }
 
 /// What was found when the store was opened, and how long it took.
@@ -74,6 +116,8 @@ pub struct RecoveryReport {
     pub created: bool,
     /// Whether a snapshot of a clean close could be used instead of the log.
     pub from_snapshot: bool,
+    /// What the directory lies on, and whether that keeps it.
+    pub volume: Volume,
     /// Segments that make up the store.
     pub segments: u64,
     /// Segments whose records had to be read because they had no sound footer.
@@ -88,6 +132,9 @@ pub struct RecoveryReport {
     pub files_removed: u64,
     /// Sessions that were ended because damage may have ended them (only under `Salvage`).
     pub salvage_ended: u64,
+    /// Which of the two copies of the store's header was not whole, torn by a crash or damaged: it was written anew from the other.
+    /// Who opens for reading only leaves it as it is.
+    pub header_damage: Option<crate::error::Damage>,
     /// What was damaged (only under `Salvage`).
     pub damage: Vec<crate::error::Damage>,
     /// How long opening took.
@@ -171,10 +218,53 @@ pub struct Verification {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BackupReport {
-    /// Segments in the backup.
+    /// Segments in the backup: those that were there already, linked and copied.
     pub segments: u64,
+    /// Segments that an earlier backup in that directory had brought.
+    pub segments_kept: u64,
+    /// Segments that are linked: the store's own files, under a second name.
+    pub segments_linked: u64,
+    /// Segments that were copied.
+    pub segments_copied: u64,
+    /// Segments of an earlier backup that this one does not list, and that were removed.
+    pub segments_removed: u64,
     /// Bytes copied; linked files cost none.
     pub bytes_copied: u64,
-    /// Sessions that a recovery of the backup finds.
+    /// Bytes of frames that were read where they stand in the backup, and are sound: all of them.
+    pub bytes_verified: u64,
+    /// How many frames that are.
+    pub frames_verified: u64,
+    /// Sessions that a restore of the backup finds.
     pub sessions: u64,
+}
+
+/// What [`Options::restore`](crate::Options::restore) did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RestoreReport {
+    /// When the backup was made, in milliseconds since the Unix epoch, by the time that the store believed.
+    pub made_ms: u64,
+    /// Sessions that were kept, or that were ended; `None` where the backup is damaged, so that nobody knows.
+    pub sessions: Option<u64>,
+    /// Segments copied.
+    pub segments: u64,
+    /// Bytes copied.
+    pub bytes_copied: u64,
+    /// Bytes of frames that were read where they stand now, and are sound: all of them.
+    pub bytes_verified: u64,
+}
+
+/// What [`Options::salvage`](crate::Options::salvage) would keep, or has kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SalvageReport {
+    /// Sessions that can be trusted, and are kept.
+    pub kept: u64,
+    /// Sessions that are ended because damage may have ended them.
+    pub ended: u64,
+    /// Sessions that are lost because their record cannot be read. What was lost without anything else that tells of it is not
+    /// among them: nobody knows of it.
+    pub unreadable: u64,
+    /// What is damaged; empty when all is well.
+    pub damage: Vec<crate::error::Damage>,
 }

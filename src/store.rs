@@ -3,9 +3,11 @@
 //! Owns: the public handle. What the steps mean is told in the rooms below: `reading`, `write`, `touch`, `ending` change
 //! and read sessions, `finding` finds them; `limits` makes room; `upkeep`, `compacting` and `planning` keep the store small; `opening` and
 //! `closing` are its two ends; `inspecting` tells about it; `core` is what they share, `locks` who waits for whom, `owed`
-//! what the log must still be told, `pending` what a call still waits for; `telling` sees to it that
+//! what the log must still be told, `pending` what a call still waits for; `keys` and `reencrypting` see to the keys of an encrypted store; `telling` sees to it that
 //! listeners hear of what runs out. The other public calls stand in `devices` (a user's sessions) and `operating`.
 
+mod backing_up;
+mod carrying;
 mod closing;
 mod compacting;
 pub(crate) mod core;
@@ -15,6 +17,8 @@ mod evidence;
 mod filling;
 mod finding;
 mod inspecting;
+#[cfg(feature = "encryption")]
+pub(crate) mod keys;
 mod limits;
 mod locks;
 mod opening;
@@ -23,6 +27,12 @@ mod owed;
 pub(crate) mod pending;
 mod planning;
 mod reading;
+#[cfg(feature = "encryption")]
+pub(crate) mod reencrypting;
+mod restoring;
+mod rotating;
+mod salvaging;
+mod set_back;
 mod telling;
 mod touch;
 pub(crate) mod upkeep;
@@ -33,6 +43,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use reading::{SessionRef, Sessions};
+pub use restoring::Restoring;
 
 use self::core::Core;
 use self::pending::Pending;
@@ -80,19 +91,32 @@ pub struct Store {
     held: Arc<Held>,
 }
 
-/// Closes the store when the last handle goes.
-pub(crate) struct Held(pub(crate) Arc<Core>);
+/// What handles share. The store is closed when the last that keeps it open goes.
+pub(crate) struct Held {
+    pub(crate) core: Arc<Core>,
+    /// Whether these keep it open: see [`Store::weak`].
+    keeps: bool,
+}
+
+impl Held {
+    pub(crate) fn keeping(core: Arc<Core>) -> Self {
+        Self { core, keeps: true }
+    }
+}
 
 impl Drop for Held {
     fn drop(&mut self) {
+        if !self.keeps {
+            return;
+        }
         // A waker may drop the last handle, on the thread that wakes it: and that must not wait for itself.
-        if self.0.upkeep.is_own_thread() {
-            let core = Arc::clone(&self.0);
+        if self.core.upkeep.is_own_thread() {
+            let core = Arc::clone(&self.core);
             let _ = thread::Builder::new().name("sessile-close".to_owned()).spawn(move || core.close());
             return;
         }
         // Whoever wants to know how it went calls `close`.
-        let _ = self.0.close();
+        let _ = self.core.close();
     }
 }
 
@@ -110,7 +134,7 @@ impl Store {
     }
 
     pub(crate) fn core(&self) -> &Arc<Core> {
-        &self.held.0
+        &self.held.core
     }
 
     /// Waits for what a call has written.

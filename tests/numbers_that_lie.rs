@@ -34,6 +34,7 @@ fn parts() -> Parts {
         durable_lsn: FIRST_LSN,
         root: 1,
         keeps_ids: false,
+        envelope: None,
     };
     let header = SegmentHeader {
         number: 1,
@@ -45,6 +46,7 @@ fn parts() -> Parts {
         lsn_first: FIRST_LSN,
         copied_to: 0,
         capacity: 4096,
+        envelope: None,
         roster: Vec::new(),
     };
     Parts { store, header, lsn: FIRST_LSN, frames: Vec::new(), snapshot: None }

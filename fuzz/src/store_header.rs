@@ -1,7 +1,8 @@
 //! The file `STORE`: two copies of the store's header.
 //!
-//! The input is the two copies, 92 bytes each, and whatever follows. What must hold: a sound copy written again is the
-//! same; of two sound copies the one that says more counts; a newer format is told from damage; no copy, no store.
+//! The input is the two copies, the first of 92 bytes or as long as any can be, and whatever follows. What must hold: a sound
+//! copy written again is the same; of two sound copies the one that says more counts; a newer format is told from damage; no
+//! copy, no store.
 
 use std::path::Path;
 
@@ -17,7 +18,8 @@ const SECOND_AT: usize = 4096;
 
 pub fn check(data: &[u8]) {
     let (how, rest) = how(data);
-    let (first, second) = rest.split_at(COPY_BYTES.min(rest.len()));
+    let first_bytes = if how & 64 == 0 { COPY_BYTES } else { fuzzing::STORE_COPY_BYTES_MAX };
+    let (first, second) = rest.split_at(first_bytes.min(rest.len()));
     let mut copies = [first.to_vec(), second.to_vec()];
     for (number, copy) in copies.iter_mut().enumerate() {
         if is_sealed(how >> (number * 3)) {
@@ -25,7 +27,7 @@ pub fn check(data: &[u8]) {
         }
     }
     // What is read from the file at either place has zeros behind it, or the end of the file.
-    copies[0].resize(COPY_BYTES, 0);
+    copies[0].resize(first_bytes, 0);
     let read = copies.each_ref().map(|copy| {
         let read = fuzzing::store_header(copy);
         if let StoreRead::Sound(again) = &read {
@@ -56,8 +58,8 @@ pub fn check(data: &[u8]) {
     }
 }
 
-/// Opening and durable LSN.
-fn says(copy: &[u8]) -> (u64, u64) {
+/// Format, opening and durable LSN.
+fn says(copy: &[u8]) -> (u8, u64, u64) {
     let word = |at: usize| u64::from_le_bytes(copy[at..at + 8].try_into().unwrap());
-    (word(64), word(72))
+    (copy[8], word(64), word(72))
 }

@@ -141,13 +141,21 @@ fn store_headers() {
         durable_lsn: 77,
         root: 5,
         keeps_ids: true,
+        envelope: None,
     };
-    let (one, two) = (header.bytes(), StoreHeader { durable_lsn: 78, ..header }.bytes());
+    let two = StoreHeader { durable_lsn: 78, ..header.clone() };
+    let (one, two) = (header.bytes(), two.bytes());
     save("store_header", "two_copies", &[0], &[&one[..], &two].concat());
     save("store_header", "one_damaged", &[7], &[&one[..40], &[1], &one[41..], &two].concat());
     let newer = [&two[..8], &[2, 0, 0, 0, 2, 0, 0, 0], &two[16..]].concat();
     save("store_header", "newer", &[0], &[&one[..], &newer].concat());
     save("store_header", "cut", &[0], &one[..60]);
+    let mut upgraded = StoreHeader { envelope: Some(vec![5; 200]), ..header }.bytes();
+    upgraded.resize(fuzzing::STORE_COPY_BYTES_MAX, 0);
+    save("store_header", "upgraded_between_the_copies", &[64], &[&upgraded[..], &one].concat());
+    save("store_header", "upgraded", &[64], &[&upgraded[..], &upgraded].concat());
+    upgraded[96] = 0xff;
+    save("store_header", "envelope_that_lies", &[64], &[&upgraded[..], &one].concat());
 }
 
 fn ledgers() {
@@ -200,7 +208,6 @@ fn snapshots() {
 fn segments() {
     for compacted in [false, true] {
         let roster = if compacted { Vec::new() } else { vec![listed(1), listed(2)] };
-        let start = SegmentHeader::length(roster.len());
         let header = SegmentHeader {
             number: 7,
             compacted,
@@ -211,8 +218,10 @@ fn segments() {
             lsn_first: 41,
             copied_to: 0,
             capacity: 0,
+            envelope: compacted.then(|| vec![5; 60]),
             roster,
         };
+        let start = header.length();
         let frames = frames(start);
         let end = start + frames.len() as u64;
         let how = [0, u8::from(compacted), end as u8, (end >> 8) as u8];

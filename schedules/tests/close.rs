@@ -194,7 +194,7 @@ fn upkeep_is_done_or_told_closed() {
 fn a_backup_is_done_or_told_closed() {
     let check = |machine: &Machine, done: bool| {
         if done {
-            let copy = machine.options().open("/backup").unwrap();
+            let copy = machine.options().read_only(true).open("/backup").unwrap();
             assert!(copy.get("s").unwrap().is_some());
         }
     };

@@ -14,7 +14,7 @@ use sessile_schedules::{Durability, Error, Store, Write};
 const DURABILITIES: [Durability; 2] = [Durability::Written, Durability::Synced];
 
 fn open_copy(machine: &Machine) -> Store {
-    machine.options().open("/backup").unwrap()
+    machine.options().read_only(true).open("/backup").unwrap()
 }
 
 #[test]

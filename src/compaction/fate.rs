@@ -130,6 +130,7 @@ mod tests {
             ends: None,
             id: None,
             payload: b"",
+            sealed_to: None,
         }
     }
 

@@ -38,6 +38,17 @@ pub(crate) struct Memory {
     pub sealed: HashSet<u32>,
 }
 
+/// How much room is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Thrift {
+    /// What has room leaves its garbage.
+    Usual,
+    /// An operator wants the room.
+    Eager,
+    /// A writer waits for it: then little garbage is worth a rewrite too.
+    Pressed,
+}
+
 /// What one step did.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Step {

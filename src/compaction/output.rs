@@ -7,12 +7,14 @@ use std::sync::Arc;
 
 use crate::error::{Error, Full, Result};
 use crate::log::files::{Files, Use};
+use crate::log::format::Format;
 use crate::log::header::SegmentHeader;
 use crate::log::hint::Hints;
 use crate::log::record::Record;
 use crate::log::rolling::random_salt;
 use crate::log::roster::{Listed, Origin, Roster};
 use crate::log::segment::Segment;
+use crate::sealing::DataKey;
 use crate::session::Deadline;
 use crate::vfs::{self, VfsFile};
 
@@ -28,6 +30,7 @@ pub(crate) struct Output<'f> {
     buffer: Vec<u8>,
     flushed: u64,
     hints: Hints,
+    key: Option<Arc<DataKey>>,
     finished: bool,
     /// Bytes of the records that are no versions.
     pub evidence_bytes: u64,
@@ -42,19 +45,20 @@ impl<'f> Output<'f> {
     /// Creates the file, with room for `frame_bytes` of frames.
     pub fn create(
         files: &'f Files,
-        store_id: [u8; 16],
-        opening: u64,
+        (format, store_id, opening): (Format, [u8; 16], u64),
         clock_ms: u64,
         frame_bytes: u64,
     ) -> Result<Self> {
         let number = files.next_number()?;
         let salt = random_salt()?;
         let roster = Roster::default();
-        let start = SegmentHeader::bytes(0) as u64;
+        let (envelope, key) = files.sealing.begin(store_id, salt)?;
+        let start = SegmentHeader::bytes(format, &envelope, 0) as u64;
         let capacity = start + frame_bytes;
         let file = files.create_unnamed(number, capacity, Use::Compaction)?;
         let origin = Origin::Compaction;
         let header = SegmentHeader {
+            format,
             number,
             origin,
             store_id,
@@ -64,6 +68,7 @@ impl<'f> Output<'f> {
             lsn_first: 0,
             copied_to: 0,
             capacity,
+            envelope,
             roster,
         };
         let ceiling = Deadline::at_ms(0);
@@ -79,6 +84,7 @@ impl<'f> Output<'f> {
             buffer,
             flushed: 0,
             hints,
+            key,
             finished: false,
             evidence_bytes: 0,
         })
@@ -88,7 +94,7 @@ impl<'f> Output<'f> {
     pub fn add(&mut self, record: &Record<'_>) -> Result<(u64, usize)> {
         let offset = self.flushed + self.buffer.len() as u64;
         let before = self.buffer.len();
-        record.encode(&mut self.buffer, self.listed.salt, offset);
+        record.encode_with(&mut self.buffer, self.listed.salt, offset, self.key.as_deref());
         let span = self.buffer.len() - before;
         self.hints.note(record, offset, span);
         self.listed.end = offset + span as u64;
@@ -123,7 +129,13 @@ impl<'f> Output<'f> {
         self.finished = true;
         let length = self.file.len().unwrap_or(self.capacity);
         self.files.grown(length.saturating_sub(self.capacity));
-        let segment = Segment::new(self.listed, self.start, Arc::clone(&self.file), self.files.read_mode)?;
+        let segment = Segment::new(
+            self.listed,
+            self.start,
+            Arc::clone(&self.file),
+            self.files.read_mode,
+            self.key.take(),
+        )?;
         segment.testifies(usize::try_from(self.evidence_bytes).unwrap_or(usize::MAX));
         Ok(segment)
     }
@@ -161,10 +173,10 @@ mod tests {
     fn an_output_that_came_to_nothing_leaves_neither_a_file_nor_a_claim_on_the_disk() {
         let sim = SimVfs::new();
         let files = files(&sim);
-        drop(Output::create(&files, [1; 16], 1, 0, 1_000).unwrap());
+        drop(Output::create(&files, (Format::V2, [1; 16], 1), 0, 1_000).unwrap());
         assert_eq!(files.disk_bytes(), 0);
         assert_eq!(sim.list(std::path::Path::new("/store")).unwrap().len(), 0);
-        let segment = Output::create(&files, [1; 16], 1, 0, 1_000).unwrap().finish().unwrap();
+        let segment = Output::create(&files, (Format::V2, [1; 16], 1), 0, 1_000).unwrap().finish().unwrap();
         assert_eq!(files.disk_bytes(), segment.file.len().unwrap());
         assert_eq!(sim.list(std::path::Path::new("/store")).unwrap(), [segment.name()]);
     }
@@ -174,7 +186,7 @@ mod tests {
         let sim = SimVfs::new();
         let files = files(&sim);
         let count = 3 * CHUNK_BYTES as u64 / 40;
-        let mut output = Output::create(&files, [1; 16], 1, 0, count * 48).unwrap();
+        let mut output = Output::create(&files, (Format::V2, [1; 16], 1), 0, count * 48).unwrap();
         let places: Vec<_> = (1..count).map(|base| output.add(&touch(base)).unwrap().0).collect();
         let segment = output.finish().unwrap();
         let mut buffer = Vec::new();

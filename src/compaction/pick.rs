@@ -159,7 +159,7 @@ pub(crate) mod tests {
         let file = SimVfs::new().create(&path).unwrap();
         let (origin, ceiling) = (Origin::Log, Deadline::NEVER);
         let listed = Listed { number, origin, salt: 1, end: frames, lsn_min: 1, lsn_max: 2, ceiling };
-        let segment = Segment::new(listed, 0, file, ReadMode::Plain).unwrap();
+        let segment = Segment::new(listed, 0, file, ReadMode::Plain, None).unwrap();
         segment.gains(live as usize);
         segment.testifies(evidence as usize);
         segment
@@ -170,7 +170,7 @@ pub(crate) mod tests {
         let file = SimVfs::new().create(std::path::Path::new("/1")).unwrap();
         file.allocate(capacity).unwrap();
         let listed = Listed { number: 1, ..segment(1, end, 0, 0).listed() };
-        Segment::new(listed, 0, file, ReadMode::Plain).unwrap()
+        Segment::new(listed, 0, file, ReadMode::Plain, None).unwrap()
     }
 
     pub(crate) fn policy(pressed: bool) -> Policy {
@@ -248,7 +248,7 @@ pub(crate) mod tests {
         let until = |ceiling_ms: u64| {
             let garbage = segment(1, 900_000, 300_000, 0);
             let listed = Listed { ceiling: Deadline::at_ms(ceiling_ms), ..garbage.listed() };
-            let segment = Segment::new(listed, 0, Arc::clone(&garbage.file), ReadMode::Plain).unwrap();
+            let segment = Segment::new(listed, 0, Arc::clone(&garbage.file), ReadMode::Plain, None).unwrap();
             segment.gains(300_000);
             pick(&[segment], policy(false)).len()
         };

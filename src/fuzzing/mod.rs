@@ -14,8 +14,8 @@ pub use parts::{
     frame_bytes, subject_digest,
 };
 pub use read::{
-    FooterRead, LEDGER_COPY_BYTES, LedgerRead, Scanned, SealedRead, StoreRead, footer, frame, leave, ledger,
-    ledger_file, listed, mark, put, roster, scanned, sealed, segment_header, snapshot, store_file,
-    store_header,
+    FooterRead, LEDGER_COPY_BYTES, LedgerRead, STORE_COPY_BYTES_MAX, Scanned, SealedRead, StoreRead, footer,
+    frame, leave, ledger, ledger_file, listed, mark, put, roster, scanned, sealed, segment_header, snapshot,
+    store_file, store_header,
 };
 pub use seal::{seal_footer, seal_frame, seal_ledger, seal_segment_header, seal_snapshot, seal_store_header};

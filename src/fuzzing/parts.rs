@@ -3,6 +3,7 @@
 use crate::id::{Digest, Secret};
 use crate::index::{Entry, Place};
 use crate::log::bytes::Reader;
+use crate::log::format::{Envelope, Format};
 use crate::log::frame::{self, Kind};
 use crate::log::header;
 use crate::log::hint::Hints;
@@ -98,6 +99,7 @@ pub fn frame_bytes(salt: u64, offset: u64, lsn: u64, body: &Body) -> Vec<u8> {
             ends: ends(&put.ends),
             id: put.id.as_deref(),
             payload: &put.payload,
+            sealed_to: None,
         }),
         Body::Stub { digest, birth, ceiling_ms, ends: ended } => {
             What::Stub { digest: Digest(*digest), birth: *birth, ceiling: at(*ceiling_ms), ends: ends(ended) }
@@ -189,14 +191,25 @@ pub struct SegmentHeader {
     pub lsn_first: u64,
     pub copied_to: u64,
     pub capacity: u64,
+    /// What its envelope holds, in format 2; as much of it as one can hold.
+    pub envelope: Option<Vec<u8>>,
     pub roster: Vec<Listed>,
 }
 
+fn format_of(envelope: Option<&Vec<u8>>) -> Format {
+    if envelope.is_some() { Format::V2 } else { Format::V1 }
+}
+
+fn envelope<const BYTES_MAX: usize>(bytes: Option<&Vec<u8>>) -> Envelope<BYTES_MAX> {
+    let held = bytes.into_iter().flatten().copied().take(BYTES_MAX).collect();
+    Envelope::new(held).unwrap_or_default()
+}
+
 impl SegmentHeader {
-    /// How long a header with so many segments on its roster is: where the frames begin.
+    /// How long it is: where the frames begin.
     #[must_use]
-    pub fn length(listed: usize) -> u64 {
-        header::SegmentHeader::bytes(listed) as u64
+    pub fn length(&self) -> u64 {
+        self.bytes().len() as u64
     }
 
     /// The header.
@@ -205,6 +218,7 @@ impl SegmentHeader {
         let origin = if self.compacted { Origin::Compaction } else { Origin::Log };
         let roster = Roster::new(self.roster.iter().map(Listed::inside).collect());
         header::SegmentHeader {
+            format: format_of(self.envelope.as_ref()),
             number: self.number,
             origin,
             store_id: self.store_id,
@@ -214,6 +228,7 @@ impl SegmentHeader {
             lsn_first: self.lsn_first,
             copied_to: self.copied_to,
             capacity: self.capacity,
+            envelope: envelope(self.envelope.as_ref()),
             roster,
         }
         .encode()
@@ -221,7 +236,7 @@ impl SegmentHeader {
 }
 
 /// One copy of the store's header.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreHeader {
     pub store_id: [u8; 16],
     pub secret: [u8; 32],
@@ -229,14 +244,18 @@ pub struct StoreHeader {
     pub durable_lsn: u64,
     pub root: u32,
     pub keeps_ids: bool,
+    /// What its envelope holds, in format 2; as much of it as one can hold.
+    pub envelope: Option<Vec<u8>>,
 }
 
 impl StoreHeader {
     /// The copy.
     #[must_use]
     pub fn bytes(&self) -> Vec<u8> {
-        let Self { store_id, secret, opening, durable_lsn, root, keeps_ids } = *self;
-        header::StoreHeader { store_id, secret, opening, durable_lsn, root, keeps_ids }.encode()
+        let Self { store_id, secret, opening, durable_lsn, root, keeps_ids, envelope: ref held } = *self;
+        let (format, envelope) = (format_of(held.as_ref()), envelope(held.as_ref()));
+        header::StoreHeader { format, store_id, secret, opening, durable_lsn, root, keeps_ids, envelope }
+            .encode()
     }
 }
 

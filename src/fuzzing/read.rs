@@ -20,6 +20,7 @@ use crate::recovery::scan::scan;
 use crate::recovery::sealed::Sealed;
 use crate::recovery::snapshot::{self, Items, Moment, Snapshot};
 use crate::recovery::source::Source;
+use crate::sealing::Sealing;
 use crate::vfs::Vfs;
 
 /// The frame at the front of `bytes`, and what stands in it: nothing where the body is none that a release writes.
@@ -46,6 +47,9 @@ pub fn frame(bytes: &[u8], salt: u64, offset: u64) -> Option<(usize, Option<Vec<
 pub fn put(bytes: &[u8], salt: u64, offset: u64) -> Option<(u64, Put)> {
     let frame = frame::decode(bytes, salt, offset)?;
     let Record { lsn, what: What::Put(version) } = Record::decode(&frame)? else { return None };
+    if version.sealed_to.is_some() {
+        return None;
+    }
     let put = Put {
         digest: version.digest.0,
         deadline_ms: version.deadline.as_ms(),
@@ -123,7 +127,7 @@ pub fn scanned(bytes: &[u8], start: u64, salt: u64, ordered: bool) -> Scanned {
 #[must_use]
 pub fn segment_header(bytes: &[u8]) -> Option<(u64, u64, Vec<u8>)> {
     let header = SegmentHeader::decode(bytes)?;
-    Some((SegmentHeader::bytes(header.roster.len()) as u64, header.salt, header.encode()))
+    Some((header.length() as u64, header.salt, header.encode()))
 }
 
 /// A footer that was understood.
@@ -167,6 +171,9 @@ pub fn store_header(bytes: &[u8]) -> StoreRead {
 pub fn store_file(vfs: &dyn Vfs, directory: &Path) -> Result<Option<Vec<u8>>> {
     Ok(Root::read(vfs, directory, false)?.map(|root| root.header().encode()))
 }
+
+/// The most bytes that one copy of the store's header takes.
+pub const STORE_COPY_BYTES_MAX: usize = StoreHeader::BYTES_MAX;
 
 /// Bytes of one copy of the ledger.
 pub const LEDGER_COPY_BYTES: usize = COPY_BYTES as usize;
@@ -239,7 +246,9 @@ pub fn sealed(
     store_id: [u8; 16],
     listed: &super::Listed,
 ) -> Result<SealedRead> {
-    let directory = Directory { vfs, path: directory.to_owned(), store_id, read_mode: ReadMode::Plain };
+    let sealing = Sealing::default();
+    let directory =
+        Directory { vfs, path: directory.to_owned(), store_id, read_mode: ReadMode::Plain, sealing };
     let sealed = Sealed::read(&directory, &listed.inside())?;
     let hints = Hints { hints: sealed.run.hints()?, sweeping: sealed.endings };
     Ok(SealedRead {

@@ -1,7 +1,6 @@
 //! Checksums put right after bytes were changed: each function believes the lengths that the bytes claim, as far as
 //! there are bytes, and changes nothing but the checksum.
 
-use crate::log::bytes::Reader;
 use crate::log::frame::{self, HEAD_BYTES};
 use crate::log::header::{SegmentHeader, StoreHeader};
 use crate::log::hint::Hints;
@@ -17,19 +16,22 @@ pub fn seal_frame(bytes: &mut [u8], salt: u64, offset: u64) -> Option<usize> {
 
 /// The header of a segment at the front of `bytes`.
 pub fn seal_segment_header(bytes: &mut [u8]) -> Option<usize> {
-    let count = Reader::new(bytes.get(80..)?).u32()? as usize;
-    let end =
-        count.checked_mul(crate::log::roster::Listed::BYTES)?.checked_add(SegmentHeader::FRONT_BYTES)?;
+    let end = SegmentHeader::claimed_end(bytes)?;
     let crc = crc32fast::hash(bytes.get(..end)?);
     put(bytes, end, crc)?;
-    Some(SegmentHeader::bytes(count))
+    Some((end + 4).next_multiple_of(8))
 }
 
-/// One copy of the store's header.
+/// One copy of the store's header, and its extension where it claims a length that fits.
 pub fn seal_store_header(bytes: &mut [u8]) -> Option<()> {
-    let end = StoreHeader::BYTES - 4;
+    let end = StoreHeader::FIXED_BYTES - 4;
     let crc = crc32fast::hash(bytes.get(..end)?);
-    put(bytes, end, crc)
+    put(bytes, end, crc)?;
+    if let Some(end) = StoreHeader::claimed_end(bytes).filter(|end| end + 4 <= bytes.len()) {
+        let crc = StoreHeader::extended_checksum(bytes.get(..end)?);
+        put(bytes, end, crc)?;
+    }
+    Some(())
 }
 
 /// One copy of the ledger, as long as it claims to be.

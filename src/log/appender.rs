@@ -73,7 +73,7 @@ pub(crate) type OnSegment = Box<dyn Fn(&Arc<Segment>) -> bool + Send + Sync>;
 pub(crate) struct Appender {
     pub files: Files,
     pub latch: Latch,
-    root: Root,
+    pub(super) root: Root,
     opening: u64,
     store_id: [u8; 16],
     pub(super) tail: Mutex<Tail>,
@@ -125,8 +125,8 @@ impl Appender {
     ) -> Result<Placed> {
         let mut tail = self.tail.lock();
         self.check_lsns(&tail, LSNS_FOR_UPKEEP)?;
-        let placed = self.put(&mut tail, clock_ms, reach, &|out, salt, offset, lsn| {
-            build(lsn).encode(out, salt, offset);
+        let placed = self.put(&mut tail, clock_ms, reach, &|out, segment, offset, lsn| {
+            build(lsn).encode_with(out, segment.salt, offset, segment.key());
         })?;
         let record = build(placed.lsn);
         placed.segment.note(&record);
@@ -141,8 +141,8 @@ impl Appender {
     /// A segment that compaction has written, whole and durable, joins the roster.
     pub fn enter(&self, clock_ms: u64, listed: Listed) -> Result<u64> {
         let mut tail = self.tail.lock();
-        let placed = self.put(&mut tail, clock_ms, Reach::Roster, &|out, salt, offset, lsn| {
-            frame::encode(out, salt, offset, Kind::Enter, lsn, |out| listed.encode(out));
+        let placed = self.put(&mut tail, clock_ms, Reach::Roster, &|out, segment, offset, lsn| {
+            frame::encode(out, segment.salt, offset, Kind::Enter, lsn, |out| listed.encode(out));
         })?;
         tail.roster.enter(listed);
         tail.roster_lsn = placed.lsn;
@@ -153,8 +153,8 @@ impl Appender {
     /// Segments leave the roster. Their files may go when the LSN that this returns is durable.
     pub fn leave(&self, clock_ms: u64, numbers: &[u32]) -> Result<u64> {
         let mut tail = self.tail.lock();
-        let placed = self.put(&mut tail, clock_ms, Reach::Roster, &|out, salt, offset, lsn| {
-            frame::encode(out, salt, offset, Kind::Leave, lsn, |out| encode_leave(out, numbers));
+        let placed = self.put(&mut tail, clock_ms, Reach::Roster, &|out, segment, offset, lsn| {
+            frame::encode(out, segment.salt, offset, Kind::Leave, lsn, |out| encode_leave(out, numbers));
         })?;
         tail.roster.leave(numbers);
         tail.roster_lsn = placed.lsn;
@@ -180,6 +180,7 @@ impl Appender {
     /// `frees` says that disk will be given back because of it, so it may draw on the whole reserve.
     pub fn mark_clock(&self, clock_ms: u64, frees: bool) -> Result<()> {
         let mut tail = self.tail.lock();
+        let clock_ms = tail.markable_ms(clock_ms);
         if tail.marked.is_none_or(|marked| marked.clock_ms < clock_ms) {
             tail.marked = None;
             let reach = if frees { Reach::Roster } else { Reach::Eviction };
@@ -271,16 +272,17 @@ impl Appender {
             return Err(Error::Closed);
         }
         self.check_lsns(tail, LSNS_AT_ONCE)?;
-        let known = Reached { lsn: self.commit.durable_lsn(), clock_ms };
+        let known = Reached { lsn: self.commit.durable_lsn(), clock_ms: tail.markable_ms(clock_ms) };
         let mut staged = tail.stage(known, encode);
         if !staged.fits(tail, Reach::Ordinary) {
-            match self.begin_segment(tail, staged.bytes, Use::Log) {
+            let begun_ms = self.clock_ms(tail);
+            match self.begin_segment(tail, staged.bytes, Use::Log, begun_ms) {
                 Ok(()) => staged = tail.stage(known, encode),
                 Err(error @ Error::Latched { .. }) => return Err(error),
                 // No other segment can be had now; what may go into the reserve does.
                 Err(_) if staged.fits(tail, reach) => {}
                 Err(Error::Full(_)) if matches!(reach, Reach::Ending | Reach::Roster) => {
-                    self.begin_segment(tail, staged.bytes, Use::Ending)?;
+                    self.begin_segment(tail, staged.bytes, Use::Ending, begun_ms)?;
                     staged = tail.stage(known, encode);
                 }
                 Err(error) => return Err(error),
@@ -310,7 +312,7 @@ impl Appender {
     }
 
     /// Syncs whatever has been appended: first the segments that are full, then the tail, then the root.
-    fn sync_files(&self) -> Result<Reached> {
+    pub(super) fn sync_files(&self) -> Result<Reached> {
         let mut tail = self.tail.lock();
         let segment = Arc::clone(&tail.segment);
         let rolled = std::mem::take(&mut tail.rolled);

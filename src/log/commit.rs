@@ -19,8 +19,15 @@ use std::time::Duration;
 use super::latch::Latch;
 use super::tasks::Tasks;
 use crate::error::Result;
+use crate::stats::{Counting, Histogram};
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Instant, Mutex, tally, thread};
+
+/// Upper bounds of what syncs take: from a drive with a battery to one that hangs.
+static SYNC_MICROS: [u64; 14] =
+    [50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000, 5_000_000];
+/// Upper bounds of how many frames a sync makes durable.
+static GROUP_FRAMES: [u64; 11] = [1, 2, 4, 8, 16, 32, 64, 128, 256, 1_024, 4_096];
 
 /// How far a sync has come.
 #[derive(Debug, Clone, Copy)]
@@ -35,6 +42,8 @@ pub(crate) struct Commit {
     durable_clock_ms: AtomicU64,
     syncs: tally::AtomicU64,
     last_sync_ns: tally::AtomicU64,
+    sync_micros: Counting<14>,
+    group_frames: Counting<11>,
     queue: Mutex<Queue>,
 }
 
@@ -55,6 +64,8 @@ impl Commit {
             durable_clock_ms: AtomicU64::new(reached.clock_ms),
             syncs: tally::AtomicU64::new(0),
             last_sync_ns: tally::AtomicU64::new(0),
+            sync_micros: Counting::new(&SYNC_MICROS),
+            group_frames: Counting::new(&GROUP_FRAMES),
             queue: Mutex::new(Queue::default()),
         }
     }
@@ -75,6 +86,11 @@ impl Commit {
         (count, (count > 0).then(|| Duration::from_nanos(self.last_sync_ns.load(Ordering::Relaxed))))
     }
 
+    /// How long syncs took, in microseconds, and how many frames each made durable.
+    pub fn spreads(&self) -> (Histogram, Histogram) {
+        (self.sync_micros.so_far(), self.group_frames.so_far())
+    }
+
     /// Waits until `lsn` is durable; `sync` makes durable whatever has been appended, and says how far that went.
     pub fn wait(&self, lsn: u64, latch: &Latch, sync: impl Fn() -> Result<Reached>) -> Result<()> {
         while self.durable_lsn() < lsn {
@@ -86,19 +102,39 @@ impl Commit {
                 self.durable_lsn.fetch_max(lsn, Ordering::AcqRel);
                 self.wake(true);
             }
-            let began = Instant::now();
+            let (began, before) = (Instant::now(), self.durable_lsn());
             let outcome = sync().map_err(|error| latch.fall(&error));
             if let Ok(reached) = &outcome {
                 self.durable_clock_ms.fetch_max(reached.clock_ms, Ordering::AcqRel);
                 self.durable_lsn.fetch_max(reached.lsn, Ordering::AcqRel);
-                let took = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
-                self.last_sync_ns.store(took, Ordering::Relaxed);
-                self.syncs.fetch_add(1, Ordering::Relaxed);
+                self.count(began.elapsed(), reached.lsn.saturating_sub(before));
             }
             self.wake(outcome.is_ok());
             outcome?;
         }
         Ok(())
+    }
+
+    /// The time is set back: `sync` makes that durable, as the leader, so that no sync that began before it says afterwards how
+    /// late it was.
+    pub fn set_back(&self, latch: &Latch, sync: impl FnOnce() -> Result<Reached>) -> Result<()> {
+        while self.follow(u64::MAX, latch).inspect_err(|_| self.wake(false))? {}
+        let outcome = sync();
+        if let Ok(reached) = &outcome {
+            self.durable_clock_ms.store(reached.clock_ms, Ordering::Release);
+            self.durable_lsn.fetch_max(reached.lsn, Ordering::AcqRel);
+        }
+        self.wake(latch.cause().is_none());
+        outcome.map(|_| ())
+    }
+
+    fn count(&self, took: Duration, frames: u64) {
+        let ns = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+        self.last_sync_ns.store(ns, Ordering::Relaxed);
+        self.syncs.fetch_add(1, Ordering::Relaxed);
+        self.sync_micros.add(ns / 1_000);
+        self.group_frames.add(frames);
+        tell!(synced(took, frames));
     }
 
     /// Waits for the leader; `false`, and it is the caller, when there is none. A leader who fails lets the latch fall before
@@ -234,8 +270,12 @@ mod tests {
         for lsn in 1..=2 {
             commit.wait(lsn, &latch, || Ok(Reached { lsn, clock_ms: 0 })).unwrap();
         }
+        commit.wait(9, &latch, || Ok(Reached { lsn: 9, clock_ms: 0 })).unwrap();
         let (count, last) = commit.syncs();
-        assert!(count == 2 && last.is_some());
+        assert!(count == 3 && last.is_some());
+        let (micros, frames) = commit.spreads();
+        assert_eq!((micros.count(), frames.count(), frames.sum()), (3, 3, 9), "of 1, 1 and 7 frames");
+        assert_eq!(frames.quantile(1.0), Some(8));
     }
 
     /// Whoever is woken to lead may learn that the store has latched meanwhile: then he wakes the others, or they would wait

@@ -16,6 +16,7 @@ use super::segment::file_name;
 
 use crate::error::{Error, Full, Result};
 use crate::options::ReadMode;
+use crate::sealing::Sealing;
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use crate::vfs::{self, Vfs, VfsFile};
@@ -42,6 +43,8 @@ pub(crate) struct Files {
     pub vfs: Arc<dyn Vfs>,
     pub directory: PathBuf,
     pub read_mode: ReadMode,
+    /// What new segments are sealed with.
+    pub sealing: Sealing,
     segment_bytes: u64,
     disk_bytes_max: u64,
     disk_bytes: AtomicU64,
@@ -67,6 +70,7 @@ impl Files {
             vfs,
             directory,
             read_mode,
+            sealing: Sealing::default(),
             segment_bytes: limits.0,
             disk_bytes_max: limits.1,
             disk_bytes: AtomicU64::new(in_use.0),
@@ -74,6 +78,11 @@ impl Files {
             next_number: AtomicU32::new(in_use.1),
             reserved: Mutex::new(false),
         }
+    }
+
+    /// The same, with new segments sealed with this.
+    pub fn sealed_with(self, sealing: Sealing) -> Self {
+        Self { sealing, ..self }
     }
 
     /// Bytes that segments take.
@@ -100,7 +109,13 @@ impl Files {
 
     /// How large the next segment of the log should be: a small store has small ones.
     pub fn next_capacity(&self, at_least: u64) -> u64 {
-        let eighth = (self.disk_bytes() / 8).next_power_of_two();
+        self.capacity_beside(self.disk_bytes(), at_least)
+    }
+
+    /// The same in a store of which so many bytes are written. An opening goes by that: by the room that was only allocated,
+    /// openings that write little, as in a restart loop, would make each other's segments ever larger.
+    pub fn capacity_beside(&self, written_bytes: u64, at_least: u64) -> u64 {
+        let eighth = (written_bytes / 8).next_power_of_two();
         eighth.clamp(SEGMENT_BYTES_MIN.min(self.segment_bytes), self.segment_bytes).max(at_least)
     }
 

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::observer::{Event, Observer};
+use crate::observer::{self, Event, Observer};
 use crate::sync::OnceLock;
 
 /// Set by the first failure, asked before every write.
@@ -24,10 +24,8 @@ impl Latch {
     /// Falls because of `error`, unless it has fallen already; returns what every writer gets from now on.
     pub fn fall(&self, error: &Error) -> Error {
         let cause: Arc<str> = error.to_string().into();
-        if self.cause.set(Arc::clone(&cause)).is_ok()
-            && let Some(observer) = &self.observer
-        {
-            observer.event(&Event::Latched { cause: cause.to_string() });
+        if self.cause.set(Arc::clone(&cause)).is_ok() {
+            observer::tell(self.observer.as_ref(), &Event::Latched { cause: cause.to_string() });
         }
         self.error().unwrap_or(Error::Closed)
     }

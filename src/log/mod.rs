@@ -4,7 +4,9 @@ pub(crate) mod ahead;
 pub(crate) mod appender;
 pub(crate) mod bytes;
 pub(crate) mod commit;
+pub(crate) mod content;
 pub(crate) mod files;
+pub(crate) mod format;
 pub(crate) mod frame;
 pub(crate) mod header;
 pub(crate) mod hint;
@@ -18,3 +20,4 @@ pub(crate) mod segment;
 pub(crate) mod tail;
 #[cfg_attr(not(feature = "async"), allow(dead_code, reason = "only futures wait here"))]
 mod tasks;
+pub(crate) mod upgrading;

@@ -9,6 +9,13 @@
 //!   └───────────────┴────────┴────────┴─────┴──┴───────┴──────────┴─────────┴─────────┴──────┴─────────┴─────────┘
 //! ```
 //! At most 64 bytes with the frame, unless a subject, an ended id or a kept id is there.
+//!
+//! In a segment with a data key the end of a put is sealed, and bound to the LSN and to every field before it:
+//! ```text
+//!   ┬──────────────────────────────────────────────────────┐
+//!   │ sealed (payload · id n · n 2) · tag 16               │   n is 0 where the store keeps no ids
+//!   ┴──────────────────────────────────────────────────────┘
+//! ```
 //! Owns: this layout. Invariants (the design's rules 3 to 6; `model.py` executes them):
 //! 1. `birth` is the LSN of the create that began the session; absent, it is the record's own LSN.
 //! 2. `ceiling` is at least the largest deadline that any version since birth had; absent, it is the deadline.
@@ -16,8 +23,10 @@
 //! 3. A `Stub`'s deadline field holds its ceiling; a `Touch` extends the record of LSN `birth` and that one alone.
 
 use super::bytes::{Put, Reader, round_up, unround};
+use super::content;
 use super::frame::{self, Frame, Kind};
 use crate::id::Digest;
+use crate::sealing::DataKey;
 use crate::session::Deadline;
 
 const BIRTH: u8 = 1;
@@ -26,8 +35,9 @@ const CEILING: u8 = 1 << 2;
 const SUBJECT: u8 = 1 << 3;
 const ENDS: u8 = 1 << 4;
 const ID: u8 = 1 << 5;
-/// Bits that this format does not use yet: compressed and encrypted payloads have their room here.
-const RESERVED: u8 = 0b1100_0000;
+/// A bit that no format uses yet: compressed payloads have their room here.
+const RESERVED: u8 = 1 << 6;
+const SEALED: u8 = 1 << 7;
 
 const IDLE_MANTISSA_BITS: u32 = 19;
 const CEILING_MANTISSA_BITS: u32 = 11;
@@ -75,7 +85,10 @@ pub(crate) struct Version<'a> {
     pub ends: Option<Ends>,
     /// The id itself, only in a store that keeps ids.
     pub id: Option<&'a [u8]>,
+    /// The session's data; with the id behind it and sealed where `sealed_to` is there.
     pub payload: &'a [u8],
+    /// The fields that a sealed payload is bound to.
+    pub sealed_to: Option<&'a [u8]>,
 }
 
 impl Version<'_> {
@@ -86,10 +99,15 @@ impl Version<'_> {
 }
 
 impl<'a> Record<'a> {
-    /// Appends the record's frame for `offset` of a segment with this salt.
+    /// Appends the record's frame for `offset` of a plain segment with this salt.
     pub fn encode(&self, out: &mut Vec<u8>, salt: u64, offset: u64) {
+        self.encode_with(out, salt, offset, None);
+    }
+
+    /// Appends the record's frame for `offset` of a segment with this salt and this data key, if it has one.
+    pub fn encode_with(&self, out: &mut Vec<u8>, salt: u64, offset: u64, key: Option<&DataKey>) {
         frame::encode(out, salt, offset, self.kind(), self.lsn, |out| match self.what {
-            What::Put(version) => encode_version(out, &version, self.lsn),
+            What::Put(version) => encode_version(out, &version, self.lsn, key.map(|key| (key, offset))),
             What::Stub { digest, birth, ceiling, ends } => {
                 out.put_digest(digest);
                 out.put_u48(ceiling.bits());
@@ -181,7 +199,9 @@ fn deadline(body: &mut Reader<'_>) -> Option<Deadline> {
     body.u48().map(Deadline::at_ms)
 }
 
-fn encode_version(out: &mut Vec<u8>, version: &Version<'_>, lsn: u64) {
+fn encode_version(out: &mut Vec<u8>, version: &Version<'_>, lsn: u64, key: Option<(&DataKey, u64)>) {
+    let start = out.len();
+    let sealed = key.is_some() || version.sealed_to.is_some();
     let flag = |set: bool, bit: u8| if set { bit } else { 0 };
     let above_ms = version.ceiling.bits().saturating_sub(version.deadline.bits());
     let flags = flag(version.birth != lsn, BIRTH)
@@ -189,7 +209,8 @@ fn encode_version(out: &mut Vec<u8>, version: &Version<'_>, lsn: u64) {
         | flag(above_ms > 0, CEILING)
         | flag(version.subject.is_some(), SUBJECT)
         | flag(version.ends.is_some(), ENDS)
-        | flag(version.id.is_some(), ID);
+        | flag(version.id.is_some() && !sealed, ID)
+        | flag(sealed, SEALED);
     out.put_digest(version.digest);
     out.put_u48(version.deadline.bits());
     out.put_u48(version.created_ms);
@@ -213,6 +234,10 @@ fn encode_version(out: &mut Vec<u8>, version: &Version<'_>, lsn: u64) {
         out.put_digest(subject);
     }
     encode_ends(out, version.ends);
+    if let Some((key, offset)) = key {
+        content::seal(out, version, lsn, start, (key, offset));
+        return;
+    }
     if let Some(id) = version.id {
         out.put_u16(id.len() as u16);
         out.extend_from_slice(id);
@@ -228,12 +253,13 @@ fn encode_ends(out: &mut Vec<u8>, ends: Option<Ends>) {
 }
 
 fn decode_version<'a>(body: &mut Reader<'a>, lsn: u64) -> Option<Version<'a>> {
+    let fields = body.rest();
     let digest = body.digest()?;
     let deadline = deadline(body)?;
     let created_ms = body.u48()?;
     let idle_ms = unround(body.u24()?);
     let flags = body.u8()?;
-    if flags & RESERVED != 0 {
+    if flags & RESERVED != 0 || flags & (SEALED | ID) == SEALED | ID {
         return None;
     }
     let birth = if flags & BIRTH != 0 { body.u64()? } else { lsn };
@@ -252,6 +278,11 @@ fn decode_version<'a>(body: &mut Reader<'a>, lsn: u64) -> Option<Version<'a>> {
         None
     };
     let payload = body.rest();
+    let sealed_to = if flags & SEALED != 0 {
+        Some(fields.get(..fields.len().checked_sub(payload.len())?)?)
+    } else {
+        None
+    };
     Some(Version {
         digest,
         deadline,
@@ -264,6 +295,7 @@ fn decode_version<'a>(body: &mut Reader<'a>, lsn: u64) -> Option<Version<'a>> {
         ends,
         id,
         payload,
+        sealed_to,
     })
 }
 
@@ -276,123 +308,4 @@ fn decode_ceiling(body: &mut Reader<'_>, deadline: Deadline) -> Option<Deadline>
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn version(payload: &[u8]) -> Version<'_> {
-        Version {
-            digest: Digest([9; 16]),
-            deadline: Deadline::at_ms(0x0102_0304_0506),
-            created_ms: 0x0a0b,
-            idle_ms: 60_000,
-            birth: 5,
-            absolute: Deadline::NEVER,
-            ceiling: Deadline::at_ms(0x0102_0304_0506),
-            subject: None,
-            ends: None,
-            id: None,
-            payload,
-        }
-    }
-
-    fn round_trip(record: Record<'_>) {
-        let mut out = Vec::new();
-        record.encode(&mut out, 3, 8);
-        let frame = frame::decode(&out, 3, 8).unwrap();
-        assert_eq!(Record::decode(&frame), Some(record));
-    }
-
-    #[test]
-    fn exact_bytes_of_a_create() {
-        let mut out = Vec::new();
-        Record { lsn: 5, what: What::Put(version(b"data")) }.encode(&mut out, 0, 0);
-        assert_eq!(out.len(), 56);
-        assert_eq!(out[4..8], [52, 0, 0, 1]);
-        assert_eq!(out[16..32], [9; 16]);
-        assert_eq!(out[32..38], [6, 5, 4, 3, 2, 1]);
-        assert_eq!(out[38..44], [0x0b, 0x0a, 0, 0, 0, 0]);
-        assert_eq!(out[44..47], (60_000u32 << 5).to_le_bytes()[..3]);
-        assert_eq!(out[47], 0);
-        assert_eq!(&out[48..52], b"data");
-    }
-
-    #[test]
-    fn no_frame_without_a_subject_is_longer_than_64_bytes() {
-        let mut worst = version(b"");
-        worst.absolute = Deadline::at_ms(99);
-        worst.ceiling = Deadline::at_ms(0x0202_0304_0506);
-        let mut out = Vec::new();
-        Record { lsn: 6, what: What::Put(worst) }.encode(&mut out, 0, 0);
-        assert_eq!(out.len(), 64);
-    }
-
-    #[test]
-    fn every_kind_comes_back() {
-        let ends = Some(Ends { digest: Digest([4; 16]), ceiling: Deadline::at_ms(77) });
-        let mut full = version(b"payload");
-        full.subject = Some(Digest([1; 16]));
-        full.ends = ends;
-        full.id = Some(b"the id");
-        full.absolute = Deadline::at_ms(1 << 41);
-        full.ceiling = Deadline::NEVER;
-        let digest = Digest([2; 16]);
-        let ceiling = Deadline::at_ms(12);
-        for what in [
-            What::Put(version(b"")),
-            What::Put(full),
-            What::Stub { digest, birth: 1, ceiling, ends: None },
-            What::Stub { digest, birth: 1, ceiling: Deadline::NEVER, ends },
-            What::Touch { digest, base: 8, deadline: ceiling },
-            What::Revoke { subject: digest, keep: None, ceiling },
-            What::Revoke { subject: digest, keep: Some(Digest([3; 16])), ceiling },
-            What::Clear { ceiling },
-        ] {
-            round_trip(Record { lsn: 9, what });
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn a_ceiling_is_never_rounded_down(deadline in 0u64..1 << 45, above in 0u64..1 << 45) {
-            let mut version = version(b"x");
-            version.deadline = Deadline::at_ms(deadline);
-            version.ceiling = Deadline::at_ms(deadline.saturating_add(above));
-            let mut out = Vec::new();
-            Record { lsn: 5, what: What::Put(version) }.encode(&mut out, 1, 0);
-            let frame = frame::decode(&out, 1, 0).unwrap();
-            let Some(Record { what: What::Put(back), .. }) = Record::decode(&frame) else { panic!("no put") };
-            prop_assert!(back.ceiling >= version.ceiling);
-        }
-
-        #[test]
-        fn no_body_panics(kind in 1u8..9, body in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let kind = [Kind::Put, Kind::Stub, Kind::Touch, Kind::Revoke, Kind::Clear, Kind::Mark, Kind::Enter,
-                Kind::Leave][usize::from(kind - 1)];
-            let _ = Record::decode(&Frame { kind, lsn: 1, body: &body });
-        }
-    }
-
-    /// A ceiling that came back as never would keep every stub for ever.
-    #[test]
-    fn a_ceiling_is_rounded_up_by_little() {
-        let mut above = version(b"x");
-        above.ceiling = Deadline::at_ms(above.deadline.bits() + 1_000_000);
-        let mut out = Vec::new();
-        Record { lsn: 5, what: What::Put(above) }.encode(&mut out, 1, 0);
-        let frame = frame::decode(&out, 1, 0).unwrap();
-        let Some(Record { what: What::Put(back), .. }) = Record::decode(&frame) else { panic!("no put") };
-        assert!(back.ceiling.bits() - above.ceiling.bits() < 1_000);
-    }
-
-    #[test]
-    fn a_rotate_is_an_ending_and_what_begins_its_own_id_anew_is_none() {
-        let mut rotated = version(b"x");
-        let ceiling = Deadline::at_ms(1);
-        rotated.ends = Some(Ends { digest: Digest([4; 16]), ceiling });
-        assert!(Record { lsn: 5, what: What::Put(rotated) }.is_ending());
-        rotated.ends = Some(Ends { digest: rotated.digest, ceiling });
-        assert!(!Record { lsn: 5, what: What::Put(rotated) }.is_ending());
-        assert!(!Record { lsn: 5, what: What::Put(version(b"x")) }.is_ending());
-    }
-}
+mod tests;

@@ -9,7 +9,7 @@ use super::appender::Appender;
 use super::files::{SEGMENT_BYTES_MIN, Use};
 use super::frame::{self, Kind};
 use super::header::SegmentHeader;
-use super::roster::{Listed, Origin};
+use super::roster::{Listed, Origin, Roster};
 use super::segment::Segment;
 use super::tail::{Spare, Tail, capacity_for};
 use crate::error::{Error, Full, Result};
@@ -18,7 +18,24 @@ use crate::session::Deadline;
 use crate::sync::atomic::Ordering;
 use crate::vfs;
 
+/// The log up to a moment: the segments that hold it, none of which will change, and the LSN of its last frame.
+pub(crate) struct Cut {
+    pub roster: Roster,
+    pub lsn: u64,
+}
+
 impl Appender {
+    /// Sees to it that everything up to now is in full segments, and says in which.
+    pub fn cut(&self) -> Result<Cut> {
+        let mut tail = self.tail.lock();
+        self.latch.check()?;
+        if tail.segment.lsn_min() != u64::MAX {
+            let clock_ms = self.clock_ms(&tail);
+            self.begin_segment(&mut tail, 0, Use::Ending, clock_ms)?;
+        }
+        Ok(Cut { roster: tail.roster.clone(), lsn: tail.next_lsn - 1 })
+    }
+
     /// Begins another segment, so that the one in use can be compacted. Does nothing when it is empty.
     pub fn roll(&self) -> Result<()> {
         let mut tail = self.tail.lock();
@@ -26,7 +43,33 @@ impl Appender {
         if tail.segment.lsn_min() == u64::MAX {
             return Ok(());
         }
-        self.begin_segment(&mut tail, 0, Use::Ending)
+        let clock_ms = self.clock_ms(&tail);
+        self.begin_segment(&mut tail, 0, Use::Ending, clock_ms)
+    }
+
+    /// Goes on in another segment, under an earlier clock: a recovery begins there, and sees no later one. Whatever is still to
+    /// be marked with `stale_ms` is marked with that instead. Durable when this returns.
+    ///
+    /// # Errors
+    /// `Full`, and nothing has changed; `Latched`, `Closed`.
+    pub fn set_back(&self, stale_ms: u64, clock_ms: u64) -> Result<()> {
+        self.commit().set_back(&self.latch, || {
+            let mut tail = self.tail.lock();
+            self.latch.check()?;
+            if tail.closed {
+                return Err(Error::Closed);
+            }
+            self.begin_segment(&mut tail, 0, Use::Ending, clock_ms)?;
+            tail.set_back = Some((stale_ms, clock_ms));
+            drop(tail);
+            self.mark_clock(clock_ms, false)?;
+            self.sync_files().map_err(|error| self.latch.fall(&error))
+        })
+    }
+
+    /// The clock that a new segment begins with.
+    pub(super) fn clock_ms(&self, tail: &Tail) -> u64 {
+        tail.marked_clock_ms().max(self.commit().durable_clock_ms())
     }
 
     /// Prepares the file that the log goes on in, so that no writer waits for its creation.
@@ -49,20 +92,19 @@ impl Appender {
     }
 
     /// Goes on in another segment: the old one announces it in its last frame, and its header repeats the roster.
-    pub(super) fn begin_segment(&self, tail: &mut Tail, frame_bytes: u64, purpose: Use) -> Result<()> {
-        let needed = capacity_for(SegmentHeader::bytes(tail.roster.len() + 1) as u64 + frame_bytes);
-        let large_enough = tail.spare.as_ref().is_some_and(|spare| spare.capacity >= needed);
-        let spare = if large_enough { None } else { Some(self.new_spare(needed, purpose)?) };
-        let prepared = tail.spare.take();
-        let spare = match (spare, prepared) {
-            (Some(spare), Some(small)) => {
-                let _ = self.files.remove(small.number, small.capacity);
-                spare
-            }
-            (Some(spare), None) | (None, Some(spare)) => spare,
-            (None, None) => return Err(Error::Full(Full::FileSystem)),
-        };
-        let salt = random_salt()?;
+    pub(super) fn begin_segment(
+        &self,
+        tail: &mut Tail,
+        frame_bytes: u64,
+        purpose: Use,
+        clock_ms: u64,
+    ) -> Result<()> {
+        // One for the segment and its header: an upgrade may come between.
+        let (format, salt) = (self.format(), random_salt()?);
+        let (envelope, key) = self.files.sealing.begin(self.store_id(), salt)?;
+        let start = SegmentHeader::bytes(format, &envelope, tail.roster.len() + 1) as u64;
+        let needed = capacity_for(start + frame_bytes);
+        let spare = self.take_spare(tail, needed, purpose)?;
         let number = spare.number;
         let unknown = Listed {
             number,
@@ -73,9 +115,8 @@ impl Appender {
             lsn_max: 0,
             ceiling: Deadline::at_ms(0),
         };
-        let start = SegmentHeader::bytes(tail.roster.len() + 1) as u64;
         let listed = Listed { end: start, ..unknown };
-        let known = Segment::new(listed, start, spare.file, self.files.read_mode).and_then(|segment| {
+        let known = Segment::new(listed, start, spare.file, self.files.read_mode, key).and_then(|segment| {
             if (self.on_segment)(&segment) { Ok(segment) } else { Err(Error::Full(Full::DiskBytes)) }
         });
         let segment = match known {
@@ -96,15 +137,17 @@ impl Appender {
         tail.next_lsn += 1;
         tail.roster.enter(old.listed());
         let header = SegmentHeader {
+            format,
             number,
             origin: Origin::Log,
             store_id: self.store_id(),
             salt,
             opening: self.opening(),
-            clock_ms: tail.marked_clock_ms().max(self.commit().durable_clock_ms()),
+            clock_ms,
             lsn_first: tail.next_lsn,
             copied_to: 0,
             capacity: spare.capacity,
+            envelope,
             roster: tail.roster.clone(),
         };
         let bytes = header.encode();
@@ -112,6 +155,18 @@ impl Appender {
         tail.rolled.push(std::mem::replace(&mut tail.segment, segment));
         tail.marked = None;
         Ok(())
+    }
+
+    /// The spare, when it is large enough; else a new file, and the spare is removed.
+    fn take_spare(&self, tail: &mut Tail, needed: u64, purpose: Use) -> Result<Spare> {
+        if let Some(spare) = tail.spare.take_if(|spare| spare.capacity >= needed) {
+            return Ok(spare);
+        }
+        let larger = self.new_spare(needed, purpose)?;
+        if let Some(small) = tail.spare.take() {
+            let _ = self.files.remove(small.number, small.capacity);
+        }
+        Ok(larger)
     }
 
     fn new_spare(&self, at_least: u64, purpose: Use) -> Result<Spare> {

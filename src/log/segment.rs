@@ -9,11 +9,13 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use super::content::Content;
 use super::frame::{self, Frame};
 use super::record::{Record, What};
 use super::roster::{Listed, Origin};
 use crate::error::{Error, Result};
 use crate::options::ReadMode;
+use crate::sealing::DataKey;
 use crate::session::Deadline;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::vfs::{self, Map, VfsFile};
@@ -41,6 +43,8 @@ pub(crate) struct Segment {
     /// Bytes that were allocated.
     pub capacity: u64,
     pub file: Arc<dyn VfsFile>,
+    /// What its payloads are sealed with, unless it is plain. Its only copy outside memory is in the file.
+    key: Option<Arc<DataKey>>,
     map: Option<Map>,
     end: AtomicU64,
     lsn_min: AtomicU64,
@@ -55,8 +59,14 @@ pub(crate) struct Segment {
 }
 
 impl Segment {
-    /// A segment in this file, listed like this.
-    pub fn new(listed: Listed, start: u64, file: Arc<dyn VfsFile>, mode: ReadMode) -> Result<Arc<Self>> {
+    /// A segment in this file, listed like this, with the key of its payloads unless they are plain.
+    pub fn new(
+        listed: Listed,
+        start: u64,
+        file: Arc<dyn VfsFile>,
+        mode: ReadMode,
+        key: Option<Arc<DataKey>>,
+    ) -> Result<Arc<Self>> {
         let name = file_name(listed.number);
         let capacity =
             file.len().map_err(|error| Error::io(format!("asking the length of {name}"), error))?;
@@ -73,6 +83,7 @@ impl Segment {
             start,
             capacity,
             file,
+            key,
             map,
             end: AtomicU64::new(listed.end),
             lsn_min: AtomicU64::new(listed.lsn_min),
@@ -95,6 +106,11 @@ impl Segment {
             lsn_max: self.lsn_max.load(Ordering::Acquire),
             ceiling: self.ceiling(),
         }
+    }
+
+    /// What its payloads are sealed with.
+    pub fn key(&self) -> Option<&DataKey> {
+        self.key.as_deref()
     }
 
     /// Its file name.
@@ -241,6 +257,11 @@ impl Segment {
         Ok(())
     }
 
+    /// Whether all of it can be read in place.
+    pub fn is_mapped(&self) -> bool {
+        self.map.is_some()
+    }
+
     /// All of `start..end`, for reading it from front to back.
     pub fn bytes(&self, start: u64, end: u64) -> Result<Cow<'_, [u8]>> {
         let length = usize::try_from(end.saturating_sub(start)).unwrap_or(usize::MAX);
@@ -254,6 +275,35 @@ impl Segment {
         vfs::read_exact_at(self.file.as_ref(), &mut buffer, start)
             .map_err(|error| Error::io(format!("reading {}", self.name()), error))?;
         Ok(Cow::Owned(buffer))
+    }
+
+    /// What the version of this LSN at `offset` says that nobody may read without the segment's key.
+    ///
+    /// # Errors
+    /// `Corrupt` when it is not what was sealed there.
+    pub fn content(&self, offset: u64, lsn: u64, version: &super::record::Version<'_>) -> Result<Content> {
+        version.content(lsn, offset, self.key()).ok_or_else(|| {
+            Error::corrupt(self.name(), offset, "a session's data is not what was sealed at this place")
+        })
+    }
+
+    /// The record at `offset`, as it is to be written to another segment: what is sealed here stands in `room`, readable.
+    ///
+    /// # Errors
+    /// As [`content`](Self::content).
+    pub fn readable<'a>(
+        &self,
+        offset: u64,
+        record: Record<'a>,
+        room: &'a mut Option<Content>,
+    ) -> Result<Record<'a>> {
+        match record.what {
+            What::Put(version) if self.key.is_some() || version.sealed_to.is_some() => {
+                let content = room.insert(self.content(offset, record.lsn, &version)?);
+                Ok(Record { what: What::Put(version.with(content)), ..record })
+            }
+            _ => Ok(record),
+        }
     }
 
     /// The session's version at `offset`.
@@ -274,6 +324,13 @@ pub(crate) struct Stored<'a> {
     pub version: super::record::Version<'a>,
     /// Bytes that its frame takes.
     pub span: usize,
+}
+
+impl<'a> Stored<'a> {
+    /// The record that it is.
+    pub const fn record(&self) -> Record<'a> {
+        Record { lsn: self.lsn, what: What::Put(self.version) }
+    }
 }
 
 impl std::fmt::Debug for Segment {

@@ -40,6 +40,8 @@ pub(crate) struct Tail {
     pub roster_lsn: u64,
     /// Whether anything but a mark was appended since the last mark.
     pub unmarked: bool,
+    /// A time that was set back, and to which: who looked before that and marks after it must not bring it back.
+    pub set_back: Option<(u64, u64)>,
     pub closed: bool,
     pub ahead: Ahead,
 }
@@ -51,8 +53,8 @@ pub(crate) struct Spare {
     pub file: Arc<dyn VfsFile>,
 }
 
-/// Writes a frame into a buffer: for this salt, offset and LSN.
-pub(crate) type Encode<'e> = &'e dyn Fn(&mut Vec<u8>, u64, u64, u64);
+/// Writes a frame into a buffer: for this segment, offset and LSN.
+pub(crate) type Encode<'e> = &'e dyn Fn(&mut Vec<u8>, &Segment, u64, u64);
 
 /// How far into a segment's reserve a record may go when no other segment can be had.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,6 +99,7 @@ impl Tail {
             marked_at: before,
             roster_lsn: before,
             unmarked: false,
+            set_back: None,
             closed: false,
             ahead: Ahead::default(),
         }
@@ -111,6 +114,14 @@ impl Tail {
     /// The clock of the last mark in this segment.
     pub fn marked_clock_ms(&self) -> u64 {
         self.marked.map_or(0, |marked| marked.clock_ms)
+    }
+
+    /// What a mark may say for somebody who read this time.
+    pub fn markable_ms(&self, clock_ms: u64) -> u64 {
+        match self.set_back {
+            Some((stale_ms, since_ms)) if clock_ms == stale_ms => since_ms.max(self.marked_clock_ms()),
+            _ => clock_ms,
+        }
     }
 
     /// Encodes a due mark and the frame into the buffer, for where they would stand.
@@ -132,7 +143,7 @@ impl Tail {
             lsn += 1;
         }
         let offset = end + self.buffer.len() as u64;
-        encode(&mut self.buffer, salt, offset, lsn);
+        encode(&mut self.buffer, &self.segment, offset, lsn);
         Staged { lsn, offset, bytes: self.buffer.len() as u64, marked: due.then_some(known) }
     }
 

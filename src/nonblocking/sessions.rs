@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::AsyncStore;
+use crate::carried::Carried;
 use crate::error::Result;
 use crate::session::{Session, Version, Write};
 use crate::store::write::Expect;
@@ -239,5 +240,30 @@ impl AsyncStore {
     ) -> Result<Version> {
         let rotated = self.core().rotate(old.as_ref(), new.as_ref(), write.as_ref());
         self.settled(rotated).await
+    }
+
+    /// Creates a session as it was in another home. See [`Store::adopt`](crate::Store::adopt).
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let dir = tempfile::tempdir()?;
+    /// # let old = sessile::Store::open(dir.path().join("old"))?;
+    /// # old.create("an id", "some data")?;
+    /// let options = sessile::Options::new().secret(old.secret());
+    /// let store = sessile::nonblocking::AsyncStore::open_with(options, dir.path().join("new")).await?;
+    /// for session in old.iter()? {
+    ///     store.adopt(&session?.into_carried()).await?;
+    /// }
+    /// assert!(store.get("an id").await?.is_some());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Store::adopt`](crate::Store::adopt).
+    pub async fn adopt(&self, carried: &Carried) -> Result<Version> {
+        let adopted = self.core().adopt(carried);
+        self.settled(adopted).await
     }
 }

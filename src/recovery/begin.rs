@@ -2,7 +2,8 @@
 //!
 //! Owns: their order. [`prepare`] does the first, [`begin`] the rest, which waits for the disk. A crash can fall between any two of them:
 //! 1. The new segment is written under a temporary name: a `.tmp` counts for nothing.
-//! 2. It is synced, renamed, the directory synced: unlisted until the root names it, so still nothing. Its number and
+//! 2. What the root says is synced, since the process that wrote it may have died over it, and the segment is of its format. Then
+//!    the segment is synced, renamed, the directory synced: unlisted until the root names it, so still nothing. Its number and
 //!    opening are seen by the next recovery and not used again.
 //! 3. The root is written, one copy after the other: from the first copy on, the new segment is the end of the log.
 //!    It holds copies of everything above the old log's last mark, so the old tail is closed for good.
@@ -22,6 +23,7 @@ use crate::log::rolling::random_salt;
 use crate::log::root::Root;
 use crate::log::roster::{Listed, Origin, Roster};
 use crate::log::segment::{Segment, number_of};
+use crate::sealing::DataKey;
 use crate::session::Deadline;
 use crate::vfs::{self, VfsFile};
 
@@ -64,27 +66,32 @@ pub(crate) fn prepare(survey: &mut Survey, setup: Setup, clock_ms: u64) -> Resul
         directory.read_mode,
         (setup.segment_bytes, setup.disk_bytes_max),
         (in_use, survey.number_max.saturating_add(u32::from(unused))),
-    );
+    )
+    .sealed_with(directory.sealing.clone());
+    let (number, salt) = (files.next_number()?, random_salt()?);
+    let (envelope, key) = files.sealing.begin(store.store_id, salt)?;
     let mut header = SegmentHeader {
-        number: files.next_number()?,
+        format: store.format,
+        number,
         origin: Origin::Log,
         store_id: store.store_id,
-        salt: random_salt()?,
+        salt,
         opening,
         clock_ms,
         lsn_first: lsn_before(opening) + 1,
         copied_to: 0,
         capacity: 0,
+        envelope,
         roster,
     };
-    let mut copy = Copy::of(survey, &header)?;
+    let mut copy = Copy::of(survey, &header, key.as_deref())?;
     remove_tmp(survey, header.number)?;
     let (file, capacity) = create_file(survey, &files, header.number, copy.bytes.len() as u64)?;
     (header.copied_to, header.capacity) = (copy.listed.end, capacity);
     copy.put_header(&header);
     vfs::write_all_at(file.as_ref(), &copy.bytes, 0)
         .map_err(|error| Error::io(format!("writing segment {}", header.number), error))?;
-    let segment = Segment::new(copy.listed, copy.start, file, files.read_mode)?;
+    let segment = Segment::new(copy.listed, copy.start, file, files.read_mode, key)?;
     survey.takes(Arc::clone(&segment), copy.hints)?;
     Ok(Prepared { setup, files, header, segment })
 }
@@ -96,6 +103,7 @@ pub(crate) fn begin(survey: &Survey, prepared: Prepared) -> Result<(Beginning, u
     if planted!(RootNamedFirst) {
         root.set(opening, header.number, lsn_before(opening))?;
     }
+    root.settle()?;
     files.name(header.number, segment.file.as_ref())?;
     root.set(opening, header.number, lsn_before(opening))?;
     // It told of the last opening: what ends from now on must not be found in it.
@@ -110,7 +118,8 @@ pub(crate) fn begin(survey: &Survey, prepared: Prepared) -> Result<(Beginning, u
 /// ended: what counts for nothing gives its room, and the segment is as small as it can be.
 fn create_file(survey: &Survey, files: &Files, number: u32, copied: u64) -> Result<(Arc<dyn VfsFile>, u64)> {
     let at_least = copied + FREE_BEHIND_COPIES;
-    let wanted = files.next_capacity(at_least);
+    let written = survey.segments.iter().map(|segment| segment.end()).sum();
+    let wanted = files.capacity_beside(written, at_least);
     match files.create_unnamed(number, wanted, Use::Opening) {
         Err(Error::Full(_)) => {
             give_room(survey);
@@ -130,8 +139,8 @@ struct Copy {
 }
 
 impl Copy {
-    fn of(survey: &Survey, header: &SegmentHeader) -> Result<Self> {
-        let start = SegmentHeader::bytes(header.roster.len());
+    fn of(survey: &Survey, header: &SegmentHeader, key: Option<&DataKey>) -> Result<Self> {
+        let start = header.length();
         let mut bytes = vec![0; start];
         let mut hints = Hints::default();
         let mut listed = Listed {
@@ -156,7 +165,7 @@ impl Copy {
         let cleared = listed.lsn_max;
         let mut add = |record: &Record<'_>| {
             let at = bytes.len();
-            record.encode(&mut bytes, header.salt, at as u64);
+            record.encode_with(&mut bytes, header.salt, at as u64, key);
             hints.note(record, at as u64, bytes.len() - at);
             listed.lsn_min = listed.lsn_min.min(record.lsn);
             listed.lsn_max = listed.lsn_max.max(record.lsn);
@@ -167,7 +176,7 @@ impl Copy {
         for (segment, offset) in &survey.written {
             let frame = segment.frame(*offset, &mut buffer)?;
             if let Some(record) = Record::decode(&frame) {
-                add(&record);
+                add(&segment.readable(*offset, record, &mut None)?);
             }
         }
         listed.end = bytes.len() as u64;

@@ -50,6 +50,15 @@ enum Change {
     Leave(Vec<u32>),
 }
 
+impl Change {
+    fn number_max(&self) -> u32 {
+        match self {
+            Self::Enter(listed) => listed.number,
+            Self::Leave(numbers) => numbers.iter().copied().max().unwrap_or(0),
+        }
+    }
+}
+
 /// The end of the log, judged.
 pub(crate) struct Chain {
     /// The segments that keep frames, closed where their durable frames end, with what those say.
@@ -58,6 +67,8 @@ pub(crate) struct Chain {
     pub written: Vec<(Arc<Segment>, u64)>,
     /// Number and salt of every segment that the walk came to.
     pub walked: Vec<(u32, u64)>,
+    /// The highest number of a segment that has joined or left meanwhile: it stays taken, though its file may be gone.
+    pub number_max: u32,
     /// How long their files are.
     pub walked_bytes: u64,
     /// The roster as the log leaves it, without the segments of the chain itself.
@@ -94,7 +105,7 @@ impl Chain {
             match directory.open_segment(next.number)?.filter(|open| open.header.salt == next.salt) {
                 // The announcement may have reached the disk, or the page cache, before the segment's own header.
                 None => break,
-                Some(open) => links.push(Link::read(open)?),
+                Some(open) => links.push(Link::read(directory.unlocked(open)?)?),
             }
         }
         let opening = links.first().map_or(0, |link| link.open.header.opening);
@@ -115,6 +126,7 @@ impl Chain {
             closed: Vec::new(),
             written: Vec::new(),
             walked: Vec::new(),
+            number_max: 0,
             walked_bytes: 0,
             roster: links.first().map(|link| link.open.header.roster.clone()).unwrap_or_default(),
             clock_ms: 0,
@@ -148,6 +160,7 @@ impl Chain {
             }
         }
         for (lsn, change) in &link.changes {
+            self.number_max = self.number_max.max(change.number_max());
             match change {
                 Change::Enter(listed) if *lsn <= end_lsn && listed.origin == Origin::Compaction => {
                     self.roster.enter(*listed);

@@ -117,6 +117,7 @@ impl Survey {
         };
         self.report.parts.log = began.elapsed();
         self.clock_ms = chain.clock_ms;
+        self.number_max = self.number_max.max(chain.number_max);
         self.report.torn_bytes = chain.torn_bytes;
         let sound = chain.damage.is_empty() && chain.written.is_empty();
         let began = Instant::now();

@@ -12,6 +12,7 @@ use crate::log::header::SegmentHeader;
 use crate::log::roster::Listed;
 use crate::log::segment::{Segment, file_name};
 use crate::options::ReadMode;
+use crate::sealing::{DataKey, Sealing, Whose};
 use crate::vfs::{self, Vfs, VfsFile};
 
 /// How much of a file is read at once where its end is looked for.
@@ -21,11 +22,13 @@ const PIECE_BYTES: usize = 1 << 20;
 const BLANK: [u8; 4096] = [0; 4096];
 
 /// A store's directory.
+#[derive(Clone)]
 pub(crate) struct Directory {
     pub vfs: Arc<dyn Vfs>,
     pub path: PathBuf,
     pub store_id: [u8; 16],
     pub read_mode: ReadMode,
+    pub sealing: Sealing,
 }
 
 /// A segment's file whose header is sound and of this store.
@@ -35,6 +38,7 @@ pub(crate) struct OpenSegment {
     pub file: Arc<dyn VfsFile>,
     length: u64,
     read_mode: ReadMode,
+    key: Option<Arc<DataKey>>,
 }
 
 impl Directory {
@@ -70,7 +74,7 @@ impl Directory {
 
     fn open_or(&self, number: u32, what: &str) -> Result<OpenSegment> {
         match self.try_open(number) {
-            Ok(Some(open)) => Ok(open),
+            Ok(Some(open)) => self.unlocked(open),
             Ok(None) => Err(Error::corrupt(file_name(number), 0, what)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 Err(Error::corrupt(file_name(number), 0, what))
@@ -79,7 +83,14 @@ impl Directory {
         }
     }
 
-    /// A segment, if it is there and sound. That it cannot be read now does not say that it is not.
+    /// The same segment with the key of its payloads.
+    pub fn unlocked(&self, mut open: OpenSegment) -> Result<OpenSegment> {
+        let whose = Whose::Segment { store_id: self.store_id, salt: open.header.salt };
+        open.key = self.sealing.open(&open.header.envelope, whose, &open.name())?;
+        Ok(open)
+    }
+
+    /// A segment, if it is there and sound, without its key. That it cannot be read now does not say that it is not.
     pub fn open_segment(&self, number: u32) -> Result<Option<OpenSegment>> {
         match self.try_open(number) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -110,7 +121,7 @@ impl Directory {
         let header = SegmentHeader::decode(&bytes)
             .filter(|header| header.number == number && header.store_id == self.store_id)
             .filter(|header| header.capacity <= length);
-        Ok(header.map(|header| OpenSegment { header, file, length, read_mode: self.read_mode }))
+        Ok(header.map(|header| OpenSegment { header, file, length, read_mode: self.read_mode, key: None }))
     }
 }
 
@@ -122,7 +133,7 @@ impl OpenSegment {
 
     /// Where its frames begin.
     pub fn start(&self) -> u64 {
-        SegmentHeader::bytes(self.header.roster.len()) as u64
+        self.header.length() as u64
     }
 
     /// Where the file ends.
@@ -181,6 +192,6 @@ impl OpenSegment {
 
     /// The open segment, listed like this.
     pub fn segment(&self, listed: Listed) -> Result<Arc<Segment>> {
-        Segment::new(listed, self.start(), Arc::clone(&self.file), self.read_mode)
+        Segment::new(listed, self.start(), Arc::clone(&self.file), self.read_mode, self.key.clone())
     }
 }

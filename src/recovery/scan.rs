@@ -4,11 +4,18 @@
 //! 1. A frame counts only if its checksum is right for its place; a length is believed only then.
 //! 2. The work is bounded by the segment's size: behind a hole, candidates are tried at every 8 bytes, and the bytes
 //!    summed for them are limited, because a payload can be full of false heads.
+//! 3. A sound segment that is open and not mapped is never in memory as a whole.
 
+use crate::error::{Error, Result};
 use crate::log::frame::{self, Frame, HEAD_BYTES, Kind};
+use crate::log::segment::Segment;
+use crate::vfs;
 
 /// Bytes that may be summed in search of the frame behind a hole, for each byte of the segment.
 const SEARCH_FACTOR: usize = 16;
+
+/// Bytes of a segment that are in memory at a time where it is not mapped; a longer frame, and damage, take more.
+const WINDOW_BYTES: u64 = 256 << 10;
 
 /// Zeros that are passed over at once.
 const BLANK: [u8; 512] = [0; 512];
@@ -36,6 +43,14 @@ struct Last {
 }
 
 impl Last {
+    fn none(ordered: bool) -> Self {
+        Self { ordered, lsn: 0, clears: false }
+    }
+
+    fn is_now(&mut self, frame: &Frame<'_>) {
+        (self.lsn, self.clears) = (frame.lsn, frame.kind == Kind::Clear);
+    }
+
     fn precedes(self, frame: &Frame<'_>) -> bool {
         let shares = self.clears && frame.kind != Kind::Clear && frame.lsn == self.lsn;
         !self.ordered || frame.lsn > self.lsn || shares
@@ -51,17 +66,71 @@ pub(crate) fn scan<'a>(
     start: u64,
     salt: u64,
     ordered: bool,
+    visit: impl FnMut(u64, Frame<'a>),
+) -> Vec<Hole> {
+    scan_behind(Last::none(ordered), bytes, start, salt, visit)
+}
+
+/// The same of an open segment, up to its end and without holding all of it in memory.
+///
+/// # Errors
+/// `Io` where it cannot be read.
+pub(crate) fn scan_segment(
+    segment: &Segment,
+    ordered: bool,
+    mut visit: impl FnMut(u64, Frame<'_>),
+) -> Result<Vec<Hole>> {
+    let (mut offset, end) = (segment.start, segment.end());
+    if segment.is_mapped() {
+        return Ok(scan(&segment.bytes(offset, end)?, offset, segment.salt, ordered, visit));
+    }
+    let mut last = Last::none(ordered);
+    let mut window = Vec::new();
+    let mut window_bytes = WINDOW_BYTES;
+    while offset < end {
+        window.resize(usize::try_from(window_bytes.min(end - offset)).unwrap_or(usize::MAX), 0);
+        vfs::read_exact_at(segment.file.as_ref(), &mut window, offset)
+            .map_err(|error| Error::io(format!("reading {}", segment.name()), error))?;
+        let mut position = 0;
+        while let Some(here) = window.get(position..)
+            && let Some(found) = frame::decode(here, segment.salt, offset + position as u64)
+            && last.precedes(&found)
+        {
+            last.is_now(&found);
+            visit(offset + position as u64, found);
+            position += found.span();
+        }
+        if position == 0 {
+            let claimed = frame::claimed_length(&window).unwrap_or(0) as u64;
+            if claimed <= window.len() as u64 || claimed > end - offset {
+                // Damage: what stands behind it is looked for in all of the rest.
+                let rest = segment.bytes(offset, end)?;
+                return Ok(scan_behind(last, &rest, offset, segment.salt, visit));
+            }
+            window_bytes = claimed;
+            continue;
+        }
+        offset += position as u64;
+        window_bytes = WINDOW_BYTES;
+    }
+    Ok(Vec::new())
+}
+
+fn scan_behind<'a>(
+    mut last: Last,
+    bytes: &'a [u8],
+    start: u64,
+    salt: u64,
     mut visit: impl FnMut(u64, Frame<'a>),
 ) -> Vec<Hole> {
     let mut holes = Vec::new();
     let mut search = bytes.len().saturating_mul(SEARCH_FACTOR);
     let mut position = 0;
-    let mut last = Last { ordered, lsn: 0, clears: false };
     while position < bytes.len() {
         let offset = start + position as u64;
         let here = bytes.get(position..).unwrap_or_default();
         if let Some(found) = frame::decode(here, salt, offset).filter(|frame| last.precedes(frame)) {
-            (last.lsn, last.clears) = (found.lsn, found.kind == Kind::Clear);
+            last.is_now(&found);
             position += found.span();
             visit(offset, found);
             continue;
@@ -191,6 +260,48 @@ mod tests {
             let (seen, holes) = lsns(&bytes);
             assert_eq!(seen, [1, 3]);
             assert_eq!((holes[0].lsn_behind, holes[0].blank), (Some(3), true));
+        }
+    }
+
+    /// What a segment holds is the same whether it is mapped, or read a window at a time: frames longer than a window, frames
+    /// across its end, and damage of every kind.
+    #[test]
+    #[cfg(feature = "simulation")]
+    fn a_segment_that_is_read_in_windows_holds_what_it_holds() {
+        use crate::log::roster::{Listed, Origin};
+        use crate::options::ReadMode;
+        use crate::session::Deadline;
+        use crate::vfs::{SimVfs, Vfs};
+
+        let long = vec![7; usize::try_from(WINDOW_BYTES).unwrap() * 2];
+        let frames: Vec<(u64, &[u8])> =
+            (1..4000).map(|lsn| (lsn, if lsn == 2000 { &long[..] } else { &long[..200] })).collect();
+        let sound = segment(&frames);
+        for damaged in [None, Some(40), Some(150_000), Some(sound.len() / 2), Some(sound.len() - 30)] {
+            let mut bytes = sound.clone();
+            if let Some(at) = damaged {
+                bytes[at] ^= 1;
+            }
+            let file = [&[0; 64][..], &bytes].concat();
+            let sim = SimVfs::new();
+            let path = std::path::Path::new("/store/1.seg");
+            sim.write_file(path, &file).unwrap();
+            let listed = Listed {
+                number: 1,
+                origin: Origin::Log,
+                salt: 9,
+                end: file.len() as u64,
+                lsn_min: 1,
+                lsn_max: 1,
+                ceiling: Deadline::at_ms(0),
+            };
+            let file = sim.open(path, false).unwrap();
+            let open = Segment::new(listed, 64, file, ReadMode::Plain, None).unwrap();
+            let mut seen = Vec::new();
+            let holes = scan_segment(&open, true, |offset, frame| seen.push((offset, frame.lsn))).unwrap();
+            let mut whole = Vec::new();
+            let expected = scan(&bytes, 64, 9, true, |offset, frame| whole.push((offset, frame.lsn)));
+            assert_eq!((seen, holes), (whole, expected), "damaged at {damaged:?}");
         }
     }
 

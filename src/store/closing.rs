@@ -14,14 +14,28 @@ use crate::sync::Instant;
 use crate::sync::atomic::Ordering;
 
 impl Core {
+    /// Has this done when the store closes.
+    pub fn at_close(&self, farewell: Box<dyn FnOnce() + Send>) -> Result<()> {
+        let mut farewells = self.at_close.lock();
+        // Who closes says so before he takes this lock.
+        self.check_open()?;
+        farewells.push(farewell);
+        Ok(())
+    }
+
     /// Closes the store. The second time, nothing is left to do.
     pub fn close(&self) -> Result<()> {
         if self.closed.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
+        activity!(INFO, "close");
+        // Its own statement: who is called may ask the store for something.
+        let farewells = std::mem::take(&mut *self.at_close.lock());
+        farewells.into_iter().for_each(|farewell| farewell());
         self.upkeep.stop();
         // Whoever was inside an operation has finished it after this, and nobody can begin another.
         drop(self.locks.all());
+        drop(self.upkeep.backups.lock());
         let no_removal = self.upkeep.compactor.running.lock();
         let closed = match &self.appender {
             Some(appender) => self.close_log(appender),
@@ -31,6 +45,7 @@ impl Core {
         *self.lock.lock() = None;
         drop(no_removal);
         self.hub.close();
+        tell!(closed(closed.is_ok()));
         closed
     }
 

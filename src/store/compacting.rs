@@ -10,7 +10,7 @@ use super::planning::Plan;
 use crate::compaction::fate::{Fate, moved, stub_of};
 use crate::compaction::output::Output;
 use crate::compaction::pick::{Policy, has_room, pick};
-use crate::compaction::{Memory, Step};
+use crate::compaction::{Memory, Step, Thrift};
 use crate::error::{Damage, Error, Full, Result};
 use crate::id::Digest;
 use crate::index::Place;
@@ -21,7 +21,7 @@ use crate::log::record::{Record, What};
 use crate::log::roster::Origin;
 use crate::log::segment::Segment;
 use crate::observer::Event;
-use crate::recovery::scan::scan;
+use crate::recovery::scan::scan_segment;
 use crate::sync::atomic::Ordering;
 use crate::vfs;
 
@@ -71,9 +71,7 @@ struct Moved {
 
 impl Core {
     /// Removes what is wholly dead, seals what is full, and rewrites what is worth it: one step of it.
-    ///
-    /// `pressed` says that somebody waits for disk: then little garbage is worth a rewrite too.
-    pub fn compact_step(&self, pressed: bool) -> Result<Step> {
+    pub fn compact_step(&self, thrift: Thrift) -> Result<Step> {
         let mut memory = self.upkeep.compactor.running.lock();
         let appender = self.appender()?;
         let now = self.look();
@@ -83,8 +81,9 @@ impl Core {
             erase_within: self.options.erase_within,
             output_bytes_max: segment_bytes,
             usual_bytes: appender.files.next_capacity(0),
-            pressed: pressed || disk_bytes > appender.files.disk_bytes_max() / 2,
-            roomy: !self.options.eager_compaction && has_room(disk_bytes, self.live_bytes(), segment_bytes),
+            pressed: thrift == Thrift::Pressed || disk_bytes > appender.files.disk_bytes_max() / 2,
+            roomy: !(self.options.eager_compaction || thrift == Thrift::Eager)
+                && has_room(disk_bytes, self.live_bytes(), segment_bytes),
             tail: appender.tail_segment().number,
         };
         let unread_ms = self.unread_by(appender, now.settled_ms);
@@ -123,7 +122,7 @@ impl Core {
     }
 
     /// The segments that will not change any more.
-    fn full_segments(&self, appender: &Appender) -> Vec<Arc<Segment>> {
+    pub(super) fn full_segments(&self, appender: &Appender) -> Vec<Arc<Segment>> {
         let tail = appender.tail_segment();
         let full =
             |segment: &Arc<Segment>| segment.origin == Origin::Compaction || segment.number < tail.number;
@@ -131,7 +130,7 @@ impl Core {
     }
 
     /// Sees to it that full segments are durable, and that the index knows what is in them.
-    fn settle_full_segments(&self, appender: &Appender) -> Result<()> {
+    pub(super) fn settle_full_segments(&self, appender: &Appender) -> Result<()> {
         appender.sync(appender.appended_lsn())?;
         // A writer holds its id's lock from the append to the index. Whoever has appended to one of these segments has
         // let go by now, so what the index does not know of them is dead and not merely on its way.
@@ -162,7 +161,7 @@ impl Core {
     }
 
     /// Writes the footer of a full segment. It is only a cache, so that it cannot be written is no failure.
-    fn seal(&self, segment: &Segment, memory: &mut Memory) -> Result<()> {
+    pub fn seal(&self, segment: &Segment, memory: &mut Memory) -> Result<()> {
         if segment.origin == Origin::Compaction || !memory.sealed.insert(segment.number) {
             return Ok(());
         }
@@ -174,15 +173,15 @@ impl Core {
             return Ok(());
         }
         let mut hints = Hints::default();
-        let Ok(bytes) = segment.bytes(segment.start, end) else {
-            self.found_damage(segment, segment.start, memory);
-            return Ok(());
-        };
-        let holes = scan(&bytes, segment.start, segment.salt, true, |offset, frame| {
+        let holes = scan_segment(segment, true, |offset, frame| {
             if let Some(record) = Record::decode(&frame) {
                 hints.note(&record, offset, frame.span());
             }
         });
+        let Ok(holes) = holes else {
+            self.found_damage(segment, segment.start, memory);
+            return Ok(());
+        };
         if let Some(hole) = holes.first() {
             self.found_damage(segment, hole.offset, memory);
             return Ok(());
@@ -207,7 +206,8 @@ impl Core {
         self.tell(&Event::Damaged(Damage { file: segment.name(), offset, what }));
     }
 
-    fn rewrite(&self, inputs: Vec<Arc<Segment>>, memory: &mut Memory) -> Result<Step> {
+    pub(super) fn rewrite(&self, inputs: Vec<Arc<Segment>>, memory: &mut Memory) -> Result<Step> {
+        activity!(DEBUG, "compact", segments = inputs.len());
         let appender = self.appender()?;
         let settled_ms = self.watch.now().settled_ms;
         if settled_ms > appender.commit().durable_clock_ms().saturating_add(MARK_EVERY_MS) {
@@ -221,8 +221,16 @@ impl Core {
             return Ok(Step { removed: 0, compacted: 1 });
         };
         let step = Step { removed: inputs.len() as u64, compacted: u64::from(!plan.stays.is_empty()) };
+        tell!(compacted(step.removed, plan.bytes));
         if !plan.stays.is_empty() {
-            let (segment, copies) = self.write_output(&inputs, &plan, now_ms)?;
+            let written = self.write_output(&inputs, &plan, now_ms, memory);
+            if let Err(Error::Corrupt(_)) = &written
+                && inputs.iter().any(|input| memory.damaged.contains(&input.number))
+            {
+                // That input is put aside; the others are looked at again.
+                return Ok(Step { removed: 0, compacted: 1 });
+            }
+            let (segment, copies) = written?;
             if !self.know_segment(&segment) {
                 let _ = appender.files.remove(segment.number, segment.capacity);
                 return Err(Error::Full(Full::DiskBytes));
@@ -243,10 +251,11 @@ impl Core {
         inputs: &[Arc<Segment>],
         plan: &Plan,
         now_ms: u64,
+        memory: &mut Memory,
     ) -> Result<(Arc<Segment>, Vec<Moved>)> {
         let appender = self.appender()?;
-        let (store_id, opening) = (appender.store_id(), appender.opening());
-        let mut output = Output::create(&appender.files, store_id, opening, now_ms, plan.bytes)?;
+        let of = (appender.format(), appender.store_id(), appender.opening());
+        let mut output = Output::create(&appender.files, of, now_ms, plan.bytes)?;
         let number = output.number();
         let mut copies = Vec::new();
         let mut buffer = Vec::new();
@@ -254,6 +263,13 @@ impl Core {
             let Some(input) = inputs.get(stays.input) else { continue };
             let frame: frame::Frame<'_> = input.frame(stays.offset, &mut buffer)?;
             let Some(record) = Record::decode(&frame) else { continue };
+            let mut room = None;
+            let record = match stays.fate {
+                Fate::Stub => record,
+                _ => input
+                    .readable(stays.offset, record, &mut room)
+                    .inspect_err(|_| self.found_damage(input, stays.offset, memory))?,
+            };
             match (stays.fate, record.what) {
                 (Fate::Move { deadline }, What::Put(version)) => {
                     let lsn = planted!(MovedRecordGetsFreshLsn, appender.appended_lsn() + 1, record.lsn);
@@ -304,7 +320,7 @@ mod tests {
     fn past(live: u64) -> Arc<Segment> {
         let listed = Listed { ceiling: Deadline::at_ms(1), ..segment(1, 500_000, 0, 0).listed() };
         let file = Arc::clone(&segment(1, 0, 0, 0).file);
-        let segment = Segment::new(listed, 0, file, crate::options::ReadMode::Plain).unwrap();
+        let segment = Segment::new(listed, 0, file, crate::options::ReadMode::Plain, None).unwrap();
         segment.gains(live as usize);
         segment
     }

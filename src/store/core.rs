@@ -24,12 +24,14 @@ use crate::id::{Digest, Handle, Secret, SubjectDigest};
 use crate::index::{Endings, Entry, Index, Place, Subjects};
 use crate::lock::DirectoryLock;
 use crate::log::appender::{Appender, Placed};
+use crate::log::format::Format;
 use crate::log::record::Version as StoredVersion;
 use crate::log::segment::Segment;
-use crate::observer::Event;
+use crate::observer::{self, Event};
 use crate::options::Options;
+use crate::sealing::Sealing;
 use crate::session::{Deadline, Durability};
-use crate::stats::RecoveryReport;
+use crate::stats::{CountedCalls, RecoveryReport};
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::{Mutex, tally};
 
@@ -39,6 +41,10 @@ pub(crate) struct Core {
     pub directory: PathBuf,
     pub secret: Secret,
     pub keeps_ids: bool,
+    /// What payloads and the secret are sealed with.
+    pub sealing: Sealing,
+    /// The format that the store had when it was opened.
+    pub format_found: Format,
     pub watch: Watch,
     pub index: Arc<Index<Segment>>,
     pub subjects: Subjects,
@@ -50,6 +56,7 @@ pub(crate) struct Core {
     pub sessions_max: u64,
     pub ceiling_ms: AtomicU64,
     pub counters: Counters,
+    pub calls: CountedCalls,
     pub upkeep: Upkeep,
     pub report: RecoveryReport,
     /// Endings that took effect in memory and could not be written, for want of room: to be written as soon as there is.
@@ -65,8 +72,10 @@ pub(crate) struct Core {
     pub telling: Telling,
     /// Taken away when the store is closed.
     pub lock: Mutex<Option<DirectoryLock>>,
-    /// Who held the store when it was opened for reading only.
+    /// This process; who held the store, if anybody, when it was opened for reading only.
     pub holder: Option<Holder>,
+    /// What is to be done when the store closes.
+    pub at_close: Mutex<Vec<Box<dyn FnOnce() + Send>>>,
 }
 
 /// What is counted as the store runs.
@@ -78,8 +87,12 @@ pub(crate) struct Counters {
     pub coalesced: tally::AtomicU64,
     pub expired: tally::AtomicU64,
     pub ended: tally::AtomicU64,
+    pub revoked: tally::AtomicU64,
+    pub cleared: tally::AtomicU64,
     pub evicted: tally::AtomicU64,
     pub rejected: tally::AtomicU64,
+    /// By what time the reaper had met all that had run out.
+    pub reaped_ms: tally::AtomicU64,
 }
 
 /// Why a session leaves memory before its time.
@@ -125,9 +138,7 @@ impl Core {
     }
 
     pub fn tell(&self, event: &Event) {
-        if let Some(observer) = &self.options.observer {
-            observer.event(event);
-        }
+        observer::tell(self.options.observer.as_ref(), event);
     }
 
     /// The observer hears of damage wherever it is met.

@@ -52,6 +52,8 @@ impl Doomed {
 impl Core {
     /// Ends the session of this digest; `false` when there is none.
     pub fn destroy(&self, digest: Digest) -> Result<Pending<bool>> {
+        let _call = self.calls.end.begin(digest);
+        operation!("destroy");
         match self.with_room(|| self.destroy_once(digest, false)) {
             // It ends all the same, in memory; the log is told when there is room.
             Err(Error::Full(_)) => self.destroy_once(digest, true),
@@ -125,6 +127,8 @@ impl Core {
 
     /// Ends all sessions of a subject but the one of `keep`, in one record; says how many.
     pub fn destroy_subject(&self, subject: Digest, keep: Option<Digest>) -> Result<Pending<u64>> {
+        let _call = self.calls.end.begin(subject);
+        operation!("destroy_subject");
         self.appender()?;
         let all = self.locks.all();
         self.check_open()?;
@@ -158,6 +162,7 @@ impl Core {
             }
         }
         self.counters.ended.fetch_add(ended, Ordering::Relaxed);
+        self.counters.revoked.fetch_add(ended, Ordering::Relaxed);
         drop(all);
         let placed = appended.map_err(undurable)?;
         Ok(Pending::record(ended, &placed, self.ending_durability()).ending())
@@ -200,6 +205,8 @@ impl Core {
 
     /// Ends all sessions; says how many.
     pub fn clear(&self) -> Result<Pending<u64>> {
+        let _call = self.calls.end.begin(Digest::default());
+        operation!("clear");
         let appender = self.appender()?;
         if self.hub.is_kept() {
             // So that few are left for whom everybody would have to wait.
@@ -219,6 +226,7 @@ impl Core {
         }
         let ended = self.forget_all(now);
         self.counters.ended.fetch_add(ended, Ordering::Relaxed);
+        self.counters.cleared.fetch_add(ended, Ordering::Relaxed);
         drop(all);
         let placed = appended.map_err(undurable)?;
         Ok(Pending::record(ended, &placed, self.ending_durability()).ending())
@@ -229,13 +237,20 @@ impl Core {
         if !self.hub.is_kept() {
             return Ok(());
         }
+        self.expire_all_over(now)?;
+        self.keep_told_before_hiding(|unwritten| !unwritten.is_empty());
+        Ok(())
+    }
+
+    /// Takes everybody out of memory who is over, also whom a reaper or an eviction has taken off the wheel and not come to
+    /// yet. The caller holds the locks of all ids.
+    pub(super) fn expire_all_over(&self, now: Now) -> Result<()> {
         for shard in 0..self.index.shard_count() {
             let entries = self.index.shard_entries(shard).into_iter();
             for over in entries.filter(|entry| Life::of(*entry, now) == Life::Over) {
                 self.expire_locked(over, now)?;
             }
         }
-        self.keep_told_before_hiding(|unwritten| !unwritten.is_empty());
         Ok(())
     }
 

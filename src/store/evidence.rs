@@ -14,7 +14,7 @@ use crate::log::hint::Hints;
 use crate::log::record::{Record, What};
 use crate::log::roster::Origin;
 use crate::log::segment::Segment;
-use crate::recovery::scan::scan;
+use crate::recovery::scan::scan_segment;
 use crate::session::Deadline;
 use crate::vfs;
 
@@ -108,13 +108,11 @@ fn hints(segment: &Segment) -> Result<Option<Hints>> {
         return Ok(Some(hints));
     }
     let mut hints = Hints::default();
-    let bytes = segment.bytes(segment.start, segment.end())?;
-    let ordered = segment.origin == Origin::Log;
-    let holes = scan(&bytes, segment.start, segment.salt, ordered, |offset, frame| {
+    let holes = scan_segment(segment, segment.origin == Origin::Log, |offset, frame| {
         if let Some(record) = Record::decode(&frame) {
             hints.note(&record, offset, frame.span());
         }
-    });
+    })?;
     Ok(holes.is_empty().then_some(hints))
 }
 
@@ -176,6 +174,7 @@ mod tests {
             ends,
             id: None,
             payload: b"",
+            sealed_to: None,
         });
         let version = Record { lsn: 10, what };
         for (seen, stays) in [(None, false), (Some(NEW), true), (Some(OLD), true), (Some(OTHER), false)] {

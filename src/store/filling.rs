@@ -28,7 +28,9 @@ use crate::options::Options;
 use crate::recovery::snapshot::{self, Items, Snapshot};
 use crate::recovery::spread::{lost, spread};
 use crate::recovery::{Survey, merge};
+use crate::sealing::Sealing;
 use crate::session::Deadline;
+use crate::stats::CountedCalls;
 use crate::sync::atomic::{AtomicBool, AtomicU64};
 use crate::sync::{Instant, Mutex};
 
@@ -116,7 +118,7 @@ pub(super) fn core_of(
     (watch, index): (Watch, Arc<Index<Segment>>),
     appender: Option<Appender>,
     lock: Option<DirectoryLock>,
-    (directory, options, header): (&Path, Options, StoreHeader),
+    (directory, options, header, sealing): (&Path, Options, StoreHeader, Sealing),
     began: Instant,
 ) -> Arc<Core> {
     let ceiling = survey.segments.iter().map(|segment| segment.ceiling()).max().unwrap_or(Deadline::at_ms(0));
@@ -125,12 +127,15 @@ pub(super) fn core_of(
     report.sessions = index.len() as u64;
     report.segments = survey.segments.len() as u64;
     report.took = began.elapsed();
+    let now_ms = watch.now().settled_ms;
     let sessions_max = options.sessions_max.unwrap_or_else(sessions_max_of_machine);
     Arc::new(Core {
         options,
         directory: directory.to_owned(),
         secret: Secret(header.secret),
         keeps_ids: header.keeps_ids,
+        sealing,
+        format_found: header.format,
         watch,
         index,
         subjects,
@@ -140,7 +145,8 @@ pub(super) fn core_of(
         appender,
         sessions_max,
         ceiling_ms: AtomicU64::new(ceiling.max(latest).bits()),
-        counters: Counters::default(),
+        counters: Counters { reaped_ms: now_ms.into(), ..Counters::default() },
+        calls: CountedCalls::default(),
         upkeep: Upkeep::new(),
         report,
         owed: Owed::default(),
@@ -149,8 +155,9 @@ pub(super) fn core_of(
         closed: AtomicBool::new(false),
         hub: Arc::default(),
         telling: Telling::new(),
+        holder: lock.as_ref().map(|lock| lock.taken_by().clone()),
         lock: Mutex::new(lock),
-        holder: None,
+        at_close: Mutex::default(),
     })
 }
 

@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::events::SessionEvent;
 use crate::id::{Digest, Handle, SubjectDigest};
 use crate::index::{Entry, Place};
+use crate::log::content::Content;
 use crate::log::record::Version as StoredVersion;
 use crate::log::segment::{Segment, Stored};
 use crate::session::{Deadline, Facts, Version};
@@ -84,6 +85,11 @@ impl Found<'_> {
         }
     }
 
+    /// Its data, and its id where that is kept, copied and readable.
+    pub fn content(&self) -> Result<Content> {
+        self.segment.content(self.entry.place().byte(), self.lsn, &self.version)
+    }
+
     /// At least the largest deadline that the session has ever had, with the slack that a touch may add to it in memory
     /// while its record is being replaced.
     pub fn ceiling(&self, slack_ms: u64) -> Deadline {
@@ -92,6 +98,12 @@ impl Found<'_> {
             return Deadline::at_ms(now);
         }
         Deadline::at_ms(now).max(self.version.ceiling).max(self.version.deadline)
+    }
+
+    /// Whether its absolute deadline has passed, whatever memory was told by records that nobody sealed. Who has had its
+    /// [`content`](Self::content) knows that this one is what was sealed.
+    pub fn has_ended(&self, now: Now) -> bool {
+        self.version.absolute.has_passed(now.now_ms)
     }
 
     /// What a caller may know of it.

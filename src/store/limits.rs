@@ -11,6 +11,7 @@ use super::finding::Life;
 use super::upkeep::Haste;
 use super::write::Expect;
 use crate::clock::Now;
+use crate::compaction::Thrift;
 use crate::error::{Error, Full, Result};
 use crate::events::Reason;
 use crate::expiry::Verdict;
@@ -89,7 +90,7 @@ impl Core {
             AtLimit::EvictAnonymous => self.evict(EVICT_FOR_DISK.max(self.index.len() / 16))?,
             AtLimit::Reject => 0,
         };
-        let step = match self.compact_step(true) {
+        let step = match self.compact_step(Thrift::Pressed) {
             Err(Error::Full(_)) => return Ok(false),
             step => step?,
         };

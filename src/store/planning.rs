@@ -17,11 +17,14 @@ use crate::index::Place;
 use crate::log::record::{Record, Version, What};
 use crate::log::roster::Origin;
 use crate::log::segment::Segment;
-use crate::recovery::scan::scan;
+use crate::recovery::scan::scan_segment;
+use crate::sealing::TAG_BYTES;
 use crate::session::Deadline;
 
 /// A rewritten frame may be this much longer than it was: its ceiling may have to be told apart from its deadline.
-const GROWTH_BYTES: u64 = 8;
+pub(super) const GROWTH_BYTES: u64 = 8;
+/// And by this much where it was plain and will be sealed: the length of an id and the tag, on to the next 8 bytes.
+pub(super) const SEAL_BYTES: u64 = (2 + TAG_BYTES as u64).next_multiple_of(8);
 
 /// A record that stays: which input, where in it, and how.
 pub(crate) struct Stays {
@@ -38,6 +41,8 @@ pub(crate) struct Plan {
     /// Deadlines that moving folds into their records, by LSN: touches up to them are no longer needed.
     folded: HashMap<u64, Deadline>,
     lsn_min: u64,
+    /// How much longer a frame of each input may become.
+    growth_bytes: Vec<u64>,
 }
 
 /// Where a record stands among the inputs, and how long its frame is.
@@ -66,27 +71,30 @@ impl Core {
         now_ms: u64,
         memory: &mut Memory,
     ) -> Result<Option<Plan>> {
-        let mut plan = Plan { lsn_min: u64::MAX, ..Plan::default() };
+        let seals = self.appender()?.files.sealing.seals();
+        let growth =
+            |input: &Arc<Segment>| GROWTH_BYTES + if seals && input.key().is_none() { SEAL_BYTES } else { 0 };
+        let growth_bytes = inputs.iter().map(growth).collect();
+        let mut plan = Plan { lsn_min: u64::MAX, growth_bytes, ..Plan::default() };
         let mut later = Later::default();
         for (input, segment) in inputs.iter().enumerate() {
-            let Ok(bytes) = segment.bytes(segment.start, segment.end()) else {
+            let mut judged = Ok(());
+            let holes = scan_segment(segment, segment.origin == Origin::Log, |offset, frame| {
+                let spot = Spot { input, offset, span: frame.span(), lsn: frame.lsn };
+                if let (Ok(()), Some(record)) = (&judged, Record::decode(&frame)) {
+                    judged = self.judge_now(spot, &record, segment.number, now_ms, (&mut plan, &mut later));
+                }
+            });
+            let Ok(holes) = holes else {
                 // One segment that cannot be read must not keep all others from being reclaimed.
                 self.found_damage(segment, segment.start, memory);
                 return Ok(None);
             };
-            let mut records = Vec::new();
-            let ordered = segment.origin == Origin::Log;
-            let holes = scan(&bytes, segment.start, segment.salt, ordered, |offset, frame| {
-                let spot = Spot { input, offset, span: frame.span(), lsn: frame.lsn };
-                records.extend(Record::decode(&frame).map(|record| (spot, record)));
-            });
             if let Some(hole) = holes.first() {
                 self.found_damage(segment, hole.offset, memory);
                 return Ok(None);
             }
-            for (spot, record) in records {
-                self.judge_now(spot, &record, segment.number, now_ms, (&mut plan, &mut later))?;
-            }
+            judged?;
         }
         self.judge_stubs(inputs, &mut plan, &mut later)?;
         self.judge_touches(now_ms, &mut plan, &later)?;
@@ -201,11 +209,12 @@ impl Plan {
             return;
         }
         let span = spot.span as u64;
+        let growth = self.growth_bytes.get(spot.input).copied().unwrap_or(GROWTH_BYTES);
         let bytes = match fate {
-            Fate::Move { .. } => span + GROWTH_BYTES,
+            Fate::Move { .. } => span + growth,
             // A stub keeps the fixed fields and what a rotate ended, and has a birth that a create does without.
             Fate::Stub => (span + GROWTH_BYTES).min(80),
-            Fate::Keep | Fate::Drop => span,
+            Fate::Keep | Fate::Drop => span + (growth - GROWTH_BYTES),
         };
         self.bytes += bytes;
         self.lsn_min = self.lsn_min.min(spot.lsn);

@@ -8,16 +8,17 @@ use std::sync::Arc;
 
 use super::core::Core;
 use super::finding::{Found, Life};
-use crate::clock::RECENT_MS;
+use crate::clock::{Now, RECENT_MS};
 use crate::error::Result;
 use crate::id::{Digest, Handle, SubjectDigest};
 use crate::index::Entry;
+use crate::log::content::Content;
 use crate::log::segment::Segment;
 use crate::session::{Deadline, Facts, Session, Version, facts};
 
 /// A live session, read in place: no copy of its data is made where segments are mapped.
 ///
-/// It keeps its segment readable for as long as it lives, so do not keep it for long.
+/// It keeps its segment readable for as long as it lives, so do not keep it for long. In a store that is encrypted it is a copy.
 pub struct SessionRef {
     facts: Facts,
     data: Data,
@@ -53,14 +54,15 @@ impl Core {
     /// Finds a session and shows it to `see` if it lives. What `see` makes of it it leaves in the caller's variables: a
     /// session is moved once, and not through every result on the way.
     #[inline]
-    fn read(&self, digest: Digest, mut see: impl FnMut(&Found<'_>, Facts)) -> Result<()> {
+    fn read(&self, digest: Digest, mut see: impl FnMut(&Found<'_>, Now) -> Result<()>) -> Result<()> {
+        let _call = self.calls.read.begin(digest);
         self.check_open()?;
         let recently = self.watch.recently();
         self.find(digest, |found| {
             let near = found.entry.deadline().has_passed(recently.now_ms.saturating_add(RECENT_MS));
             let now = if near { self.watch.now() } else { recently };
             if Life::of(found.entry, now) == Life::Alive || planted!(ExpiredIsShown) {
-                see(found, found.facts(now));
+                see(found, now)?;
             }
             Ok(())
         })?;
@@ -69,24 +71,30 @@ impl Core {
 
     /// The session, copied.
     pub fn get(&self, digest: Digest) -> Result<Option<Session>> {
+        operation!("get");
         let mut session = None;
-        self.read(digest, |found, facts| {
-            let id = found.version.id.map(<[u8]>::to_vec);
-            session = Some(Session { facts, data: found.version.payload.to_vec(), id });
+        self.read(digest, |found, now| {
+            let Content { id, payload } = found.content()?;
+            session = (!found.has_ended(now)).then(|| Session { facts: found.facts(now), data: payload, id });
+            Ok(())
         })?;
         Ok(session)
     }
 
     /// The session, in place.
     pub fn get_ref(&self, digest: Digest) -> Result<Option<SessionRef>> {
+        operation!("get_ref");
         let mut session = None;
-        self.read(digest, |found, facts| {
+        self.read(digest, |found, now| {
             let (payload, segment) = (found.version.payload, found.segment);
-            let data = match segment.payload_offset(found.entry.place().byte(), payload) {
+            let is_plain = segment.key().is_none() && found.version.sealed_to.is_none();
+            let mapped = segment.payload_offset(found.entry.place().byte(), payload);
+            let data = match mapped.filter(|_| is_plain) {
                 Some(offset) => Data::Mapped { segment: Arc::clone(segment), offset, length: payload.len() },
-                None => Data::Owned(payload.to_vec()),
+                None => Data::Owned(found.content()?.payload),
             };
-            session = Some(SessionRef { facts, data });
+            session = (!found.has_ended(now)).then(|| SessionRef { facts: found.facts(now), data });
+            Ok(())
         })?;
         Ok(session)
     }

@@ -79,7 +79,8 @@ impl Drop for Sweep<'_> {
 }
 
 impl Sweep<'_> {
-    /// Everything that had run out by then has been met: unless somebody else has had some of it in his hands meanwhile.
+    /// Everything that had run out by then has been met: unless somebody else has had some of it in his hands meanwhile, or the
+    /// time was set back. That must not happen just now: the caller holds an id's lock.
     pub fn reached(&self, settled_ms: u64) {
         let Telling { swept_ms, sweepers, sweeps, .. } = self.telling;
         if sweepers.load(Ordering::Acquire) == 1 && self.alone == Some(sweeps.load(Ordering::Acquire)) {
@@ -217,11 +218,13 @@ impl Core {
         // Deadlines that memory went by then are in the log, and durable, or owed to it.
         appender.sync(appender.appended_lsn())?;
         // Whoever has taken a session out of memory holds its id's lock until he has told; and whoever has moved a deadline
-        // that the log refused, until he owes it.
-        drop(self.locks.all());
+        // that the log refused, until he owes it. And nobody sets the clock back between the two times.
+        let everybody = self.locks.all();
+        let swept_ms = swept_ms.min(self.telling.swept_ms.load(Ordering::Acquire));
         if self.owed.is_settled() {
             self.telling.told_ms.fetch_max(self.told_by(appender, swept_ms), Ordering::AcqRel);
         }
+        drop(everybody);
         let expired = self.counters.expired.load(Ordering::Relaxed);
         let untold = self.write_ledger(appender);
         let mut pace = self.telling.pace.lock();
@@ -254,6 +257,21 @@ impl Core {
             self.tell(&Event::EventsNotKept { cause: error.to_string() });
         }
         told.untold.len()
+    }
+
+    /// The time was set back, and everything that had run out by the later one has been met: nothing that runs out from now on
+    /// may pass for told. The caller holds the locks of all ids.
+    pub fn told_only_by(&self, clock_ms: u64) {
+        // Who is at the wheel now has met what had run out by the later time, and not what is begun from now on.
+        self.telling.sweeps.fetch_add(1, Ordering::AcqRel);
+        self.telling.swept_ms.store(clock_ms, Ordering::Release);
+        // The first one who listens tells by the clock, under this lock.
+        let ledger = self.telling.ledger.lock();
+        self.telling.told_ms.fetch_min(clock_ms, Ordering::AcqRel);
+        drop(ledger);
+        if let Some(appender) = self.appender.as_ref().filter(|_| self.hub.is_kept()) {
+            self.write_ledger(appender);
+        }
     }
 
     fn what_is_told(&self, told_ms: u64) -> Told {

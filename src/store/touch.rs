@@ -28,7 +28,9 @@ struct Plan {
 impl Core {
     /// Moves a session's idle deadline to `idle` from now, but never closer and never beyond the absolute one.
     pub fn touch(&self, id: &[u8], idle: Duration) -> Result<Pending<Touched>> {
+        operation!("touch");
         let digest = self.secret.of_id(id)?;
+        let _call = self.calls.touch.begin(digest);
         self.appender()?;
         let now = self.watch.now();
         loop {

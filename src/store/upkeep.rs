@@ -15,7 +15,7 @@ use std::time::Duration;
 use super::core::Core;
 use super::finding::Life;
 use crate::clock::Now;
-use crate::compaction::Compactor;
+use crate::compaction::{Compactor, Thrift};
 use crate::error::{Error, Full, Result};
 use crate::expiry::Verdict;
 use crate::id::Digest;
@@ -51,6 +51,8 @@ pub(crate) enum Haste {
 /// What upkeep remembers between its slices.
 pub(crate) struct Upkeep {
     pub compactor: Compactor,
+    /// Held by who backs up.
+    pub backups: Mutex<()>,
     signal: Signal,
     threads: Mutex<Vec<JoinHandle<()>>>,
     #[cfg(feature = "async")]
@@ -88,6 +90,7 @@ impl Upkeep {
     pub fn new() -> Self {
         Self {
             compactor: Compactor::default(),
+            backups: Mutex::new(()),
             signal: Signal::default(),
             threads: Mutex::new(Vec::new()),
             #[cfg(feature = "async")]
@@ -167,7 +170,7 @@ impl Core {
         let mut pause = KEEP_EVERY;
         while self.upkeep.signal.wait(pause) {
             pause = if self.lets_listeners_catch_up() { CATCH_UP } else { KEEP_EVERY };
-            if self.maintain(Duration::from_secs(10)).is_err()
+            if self.maintain(Duration::from_secs(10), Thrift::Usual).is_err()
                 && self.appender().is_ok_and(|a| a.latch.cause().is_some())
             {
                 // Nothing can be written any more; reaping goes on, so that memory does.
@@ -177,7 +180,7 @@ impl Core {
     }
 
     /// Reaps, seals, prepares and compacts, until there is nothing to do or the time is up.
-    pub fn maintain(&self, budget: Duration) -> Result<Maintenance> {
+    pub fn maintain(&self, budget: Duration, thrift: Thrift) -> Result<Maintenance> {
         let until = Instant::now().checked_add(budget.min(Duration::from_secs(3600)));
         let until = until.unwrap_or_else(Instant::now);
         let mut done = Maintenance::default();
@@ -190,7 +193,7 @@ impl Core {
         self.pay()?;
         self.keep_ledger()?;
         loop {
-            let step = self.compact_step(false)?;
+            let step = self.compact_step(thrift)?;
             done.segments_removed += step.removed;
             done.segments_compacted += step.compacted;
             if step.removed + step.compacted == 0 {
@@ -243,6 +246,8 @@ impl Core {
             }
             let mut due = Vec::new();
             let mut wheel = self.wheel.lock();
+            // Since the look, an operator may have set the clock back: the wheel must not be taken ahead of it.
+            let now = Now { settled_ms: now.settled_ms.min(self.watch.now().settled_ms), ..now };
             let work =
                 wheel.due(now.settled_ms, slice, |short, arming| match self.index.by_short(short, arming) {
                     None => Verdict::Gone,
@@ -263,9 +268,12 @@ impl Core {
             // If it cannot be written now, whoever needs it written hears so.
             let _ = self.keep_unwritten_few();
             if !work.more {
+                let _not_set_back = self.locks.one(0);
                 sweep.reached(now.settled_ms);
+                self.counters.reaped_ms.store(now.settled_ms, Ordering::Relaxed);
             }
             if !work.more || waits || Instant::now() >= until {
+                tell!(reaped(expired, backlog));
                 if backlog > BACKLOG {
                     self.tell(&Event::Backlog { entries: backlog as u64 });
                 }
@@ -302,6 +310,7 @@ impl Core {
     /// The same for a caller who holds the id's lock.
     pub fn expire_locked(&self, entry: Entry, now: Now) -> Result<bool> {
         self.check_open()?;
+        let now = Now { settled_ms: now.settled_ms.min(self.watch.now().settled_ms), ..now };
         let mut buffer = Vec::new();
         loop {
             // Where two sessions share tag and arming, either may be the one that is due.

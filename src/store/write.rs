@@ -5,10 +5,9 @@
 
 use super::core::{Core, Gone, count, millis};
 use super::finding::{Found, Life, Old};
-use super::locks::IdGuard;
 use super::pending::Pending;
 use crate::clock::Now;
-use crate::error::{Error, Full, Result, Unknown};
+use crate::error::{Error, Result};
 use crate::events::Reason;
 use crate::id::{Digest, Handle};
 use crate::log::appender::Placed;
@@ -24,22 +23,30 @@ pub(crate) enum Expect {
     At(Version),
 }
 
+/// Whose session is written: its digest, the id itself where a store may keep it, and when it began if not now.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Whose<'a> {
+    pub digest: Digest,
+    pub id: Option<&'a [u8]>,
+    pub created_ms: Option<u64>,
+}
+
 /// What a write needs to know of the session as it was.
-struct Before {
-    old: Old,
-    version: Version,
-    life: Life,
-    birth: u64,
-    created_ms: u64,
-    idle_ms: u64,
-    absolute: Deadline,
-    ceiling: Deadline,
-    data: Vec<u8>,
+pub(crate) struct Before {
+    pub old: Old,
+    pub version: Version,
+    pub life: Life,
+    pub birth: u64,
+    pub created_ms: u64,
+    pub idle_ms: u64,
+    pub absolute: Deadline,
+    pub ceiling: Deadline,
+    pub data: Vec<u8>,
 }
 
 impl Before {
-    fn of(found: &Found<'_>, now: Now, slack_ms: u64, with_data: bool) -> Self {
-        Self {
+    fn of(found: &Found<'_>, now: Now, slack_ms: u64, with_data: bool) -> Result<Self> {
+        Ok(Self {
             old: found.old(),
             version: Version(found.lsn),
             life: Life::of(found.entry, now),
@@ -48,8 +55,8 @@ impl Before {
             idle_ms: found.version.idle_ms,
             absolute: found.version.absolute,
             ceiling: found.ceiling(slack_ms),
-            data: if with_data { found.version.payload.to_vec() } else { Vec::new() },
-        }
+            data: if with_data { found.content()?.payload } else { Vec::new() },
+        })
     }
 
     /// What a version that ends sooner, or is somebody else's, says of those before it. Should the session end by what it
@@ -65,21 +72,24 @@ impl Before {
 
 /// The deadlines of a version that is about to be written.
 #[derive(Debug, Clone, Copy)]
-struct Terms {
-    deadline: Deadline,
-    absolute: Deadline,
-    idle_ms: u64,
-    ceiling: Deadline,
+pub(crate) struct Terms {
+    pub deadline: Deadline,
+    pub absolute: Deadline,
+    pub idle_ms: u64,
+    pub ceiling: Deadline,
 }
 
 impl Core {
     /// Writes a session if it is what `expect` says.
     pub fn put(&self, id: &[u8], write: &Write, expect: Expect) -> Result<Pending<Version>> {
+        operation!("put");
         let digest = self.secret.of_id(id)?;
+        let _call = self.calls.write.begin(digest);
         self.appender()?;
         let subject = self.check(write)?;
         self.make_room(digest, expect)?;
-        self.with_room(|| self.put_digest(digest, id, write, subject, expect))
+        let whose = Whose { digest, id: Some(id), created_ms: None };
+        self.with_room(|| self.put_digest(whose, write, subject, expect))
     }
 
     /// Writes a live session as `f` says, and asks it again when somebody was faster; `None` when it declines.
@@ -99,14 +109,15 @@ impl Core {
         }
     }
 
-    fn put_digest(
+    /// Writes the session of this digest.
+    pub fn put_digest(
         &self,
-        digest: Digest,
-        id: &[u8],
+        whose: Whose<'_>,
         write: &Write,
         subject: Change,
         expect: Expect,
     ) -> Result<Pending<Version>> {
+        let digest = whose.digest;
         let _guard = self.locks.one(digest.tag());
         self.check_open()?;
         let now = self.look();
@@ -120,7 +131,8 @@ impl Core {
             Change::Keep => before.as_ref().and_then(|before| before.old.subject),
             Change::To(subject) => subject,
         };
-        let id = Some(id).filter(|_| self.keeps_ids);
+        let id = whose.id.filter(|_| self.keeps_ids);
+        let created_ms = before.as_ref().map(|before| before.created_ms).or(whose.created_ms);
         let ends = match &before {
             None => self.owed.ends(digest),
             Some(before) => before.narrowed(digest, &terms, subject),
@@ -129,7 +141,7 @@ impl Core {
             let version = StoredVersion {
                 digest,
                 deadline: terms.deadline,
-                created_ms: before.as_ref().map_or(now.now_ms, |before| before.created_ms),
+                created_ms: created_ms.unwrap_or(now.now_ms),
                 idle_ms: terms.idle_ms,
                 birth: before.as_ref().map_or(lsn, |before| before.birth),
                 absolute: terms.absolute,
@@ -138,6 +150,7 @@ impl Core {
                 ends,
                 id,
                 payload: &write.data,
+                sealed_to: None,
             };
             Record { lsn, what: What::Put(version) }
         };
@@ -151,98 +164,11 @@ impl Core {
         Ok(Pending::record(Version(placed.lsn), &placed, self.write_durability(write)))
     }
 
-    /// Gives a session a new id in one record, with new data and another subject if the write says so.
-    pub fn rotate(&self, old_id: &[u8], new_id: &[u8], write: Option<&Write>) -> Result<Pending<Version>> {
-        let (from, to) = (self.secret.of_id(old_id)?, self.secret.of_id(new_id)?);
-        self.appender()?;
-        self.with_room(|| self.rotate_digest(from, (to, new_id), write))
-    }
-
-    fn rotate_digest(
-        &self,
-        from: Digest,
-        (to, new_id): (Digest, &[u8]),
-        write: Option<&Write>,
-    ) -> Result<Pending<Version>> {
-        let subject = write.map_or(Ok(Change::Keep), |write| self.check(write))?;
-        let _guard = self.lock_free_of_debt(from, to)?;
-        self.check_open()?;
-        let now = self.look();
-        let before = self.admit(from, Expect::Present, now, write.is_none())?;
-        let before = before.ok_or(Error::Unknown(Unknown::Never))?;
-        self.admit(to, Expect::Absent, now, false)?;
-        let terms = self.terms(write.unwrap_or(&Write::default()), Some(&before), now);
-        if terms.deadline.has_passed(now.now_ms) {
-            let placed = self.born_dead(from, Some(before), now)?;
-            return Ok(self.ending_written(&placed, write));
-        }
-        let subject = match subject {
-            Change::Keep => before.old.subject,
-            Change::To(subject) => subject,
-        };
-        let build = |lsn| {
-            let version = StoredVersion {
-                digest: to,
-                deadline: terms.deadline,
-                created_ms: before.created_ms,
-                idle_ms: terms.idle_ms,
-                birth: lsn,
-                absolute: terms.absolute,
-                ceiling: terms.deadline,
-                subject,
-                ends: Some(Ends { digest: from, ceiling: before.ceiling }),
-                id: Some(new_id).filter(|_| self.keeps_ids),
-                payload: write.map_or(&before.data, |write| &write.data),
-            };
-            Record { lsn, what: What::Put(version) }
-        };
-        let appended = self.appender()?.append(now.settled_ms, build);
-        let placed = match appended {
-            Ok(placed) => placed,
-            // With no room, nothing has happened yet: the caller may make some.
-            Err(error @ Error::Full(_)) => return Err(error),
-            // The old id ends all the same: it must not go on because the disk failed.
-            Err(error) => {
-                let ended = (before.birth, before.ceiling);
-                return Err(self.end_undurably(from, &before.old, ended, now, error));
-            }
-        };
-        if let What::Put(version) = build(placed.lsn).what {
-            let (old, rotated) = (&before.old, Gone::Ended(Reason::Rotated { to: Handle(to) }));
-            let last = planted!(
-                RotatedIdStaysInMemory,
-                old.entry.deadline(),
-                self.withdraw(from, old, now, rotated)
-            );
-            let kept = if write.is_some_and(|write| write.shorten) { terms.deadline } else { last };
-            let deadline = terms.deadline.max(kept.min(terms.absolute));
-            self.publish(&placed, &StoredVersion { deadline, ..version }, None, deadline, now);
-        }
-        count(&self.counters.updated);
-        Ok(self.ending_written(&placed, write))
-    }
-
-    /// Locks both ids of a rotate. Its record has room for one ended id, and that is the old one; so nothing may be owed for
-    /// the new one.
-    fn lock_free_of_debt(&self, from: Digest, to: Digest) -> Result<IdGuard<'_>> {
-        loop {
-            if self.owed.ends(to).is_some() {
-                self.pay()?;
-                self.owed.ends(to).map_or(Ok(()), |_| Err(Error::Full(Full::FileSystem)))?;
-            }
-            let guard = self.locks.two(from.tag(), to.tag());
-            // While this one waited for the locks, somebody may have ended the new id, and it is owed now.
-            if self.owed.ends(to).is_none() {
-                return Ok(guard);
-            }
-        }
-    }
-
     /// Lets the write go on if the session is as it should be; what is over is taken out of memory first.
-    fn admit(&self, digest: Digest, expect: Expect, now: Now, with_data: bool) -> Result<Option<Before>> {
+    pub fn admit(&self, digest: Digest, expect: Expect, now: Now, with_data: bool) -> Result<Option<Before>> {
         let slack_ms = self.slack_ms(u64::MAX);
         let before = loop {
-            match self.find(digest, |found| Ok(Before::of(found, now, slack_ms, with_data)))? {
+            match self.find(digest, |found| Before::of(found, now, slack_ms, with_data))? {
                 Some(over) if over.life == Life::Over => {
                     if self.withdraw_over(digest, &over.old, now) {
                         break None;
@@ -268,7 +194,7 @@ impl Core {
         }
     }
 
-    fn check(&self, write: &Write) -> Result<Change> {
+    pub fn check(&self, write: &Write) -> Result<Change> {
         let (bytes, bytes_max) = (write.data.len() as u64, self.options.session_bytes_max);
         if bytes > bytes_max {
             return Err(Error::TooLarge { bytes, bytes_max });
@@ -281,19 +207,20 @@ impl Core {
     }
 
     /// The deadlines: what the write does not say stays as the session has it, or comes from the options.
-    fn terms(&self, write: &Write, before: Option<&Before>, now: Now) -> Terms {
+    pub fn terms(&self, write: &Write, before: Option<&Before>, now: Now) -> Terms {
         let own_idle_ms = before.map(|before| before.idle_ms).unwrap_or_else(|| millis(self.options.idle));
         let idle = match write.idle {
-            Some(Lifetime::Until(deadline)) => deadline,
-            Some(Lifetime::For(lifetime)) => Deadline::after(now.now_ms, lifetime),
+            Some(lifetime) => lifetime.deadline(now.now_ms),
             None => Deadline::after_ms(now.now_ms, own_idle_ms),
         };
         let idle_ms = match write.idle {
+            Some(Lifetime::Begun(lifetime, _)) => millis(lifetime),
             Some(_) => idle.as_ms().saturating_sub(now.now_ms),
             None => own_idle_ms,
         };
+        let has_begun = matches!(write.idle, Some(Lifetime::Begun(..)));
         let idle = match (before, self.options.first_lifetime) {
-            (None, Some(first)) => idle.min(Deadline::after(now.now_ms, first)),
+            (None, Some(first)) if !has_begun => idle.min(Deadline::after(now.now_ms, first)),
             _ => idle,
         };
         let asked = write.absolute.map(|absolute| absolute.deadline(now.now_ms));
@@ -313,7 +240,7 @@ impl Core {
     }
 
     /// A write whose deadline is in the past: whatever was there has ended, and the write itself never lived.
-    fn born_dead(&self, digest: Digest, before: Option<Before>, now: Now) -> Result<Placed> {
+    pub fn born_dead(&self, digest: Digest, before: Option<Before>, now: Now) -> Result<Placed> {
         let (birth, ceiling) =
             before.as_ref().map_or((None, Deadline::at_ms(0)), |b| (Some(b.birth), b.ceiling));
         let build = |lsn| {
@@ -340,7 +267,7 @@ impl Core {
     }
 
     /// Waits as endings do, or as the write asks if that is longer.
-    fn ending_written(&self, placed: &Placed, write: Option<&Write>) -> Pending<Version> {
+    pub fn ending_written(&self, placed: &Placed, write: Option<&Write>) -> Pending<Version> {
         let durability = match write.and_then(|write| write.durability) {
             Some(Durability::Synced) => Durability::Synced,
             _ => self.ending_durability(),
@@ -386,7 +313,7 @@ pub(crate) fn undurable(error: Error) -> Error {
 
 /// What becomes of the subject.
 #[derive(Debug, Clone, Copy)]
-enum Change {
+pub(crate) enum Change {
     Keep,
     To(Option<Digest>),
 }

@@ -239,6 +239,6 @@ fn a_directory_has_one_identity_of_its_own() {
         assert_eq!(vfs.identity(dir).unwrap(), vfs.identity(dir).unwrap());
         assert_ne!(vfs.identity(dir).unwrap(), vfs.identity(&dir.join("other")).unwrap());
         assert!(vfs.free_bytes(dir).unwrap() > 0);
-        assert_eq!(vfs.network_file_system(dir).unwrap(), None);
+        assert_ne!(vfs.volume(dir).unwrap().keeps, super::Keeps::Elsewhere);
     });
 }

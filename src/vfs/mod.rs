@@ -13,10 +13,10 @@
 mod conformance;
 mod extents;
 mod map;
-mod network;
 mod real;
 #[cfg(feature = "simulation")]
 mod sim;
+mod volume;
 
 use std::io;
 use std::path::Path;
@@ -28,6 +28,7 @@ pub use real::RealVfs;
 pub(crate) use sim::draw_seeded;
 #[cfg(feature = "simulation")]
 pub use sim::*;
+pub use volume::{Keeps, Volume};
 
 /// An open file of a [`Vfs`]. Offsets are explicit, so one handle serves many threads.
 #[expect(clippy::len_without_is_empty, reason = "a length that can fail is no collection's")]
@@ -107,8 +108,8 @@ pub trait Vfs: Send + Sync {
     /// Bytes free on the file system that holds the directory, for this user.
     fn free_bytes(&self, directory: &Path) -> io::Result<u64>;
 
-    /// The name of the network file system that holds the directory, or `None` on a local one.
-    fn network_file_system(&self, directory: &Path) -> io::Result<Option<&'static str>>;
+    /// What holds the directory: its file system, and how long that keeps what it was given.
+    fn volume(&self, directory: &Path) -> io::Result<Volume>;
 
     /// What names the directory itself, whatever path led to it: device and inode.
     fn identity(&self, directory: &Path) -> io::Result<(u64, u64)>;

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use rustix::fs::OFlags;
 
-use super::{Map, Vfs, VfsFile, extents, network, write_all_at};
+use super::{Map, Vfs, VfsFile, Volume, extents, write_all_at};
 
 const DIRECTORY_MODE: u32 = 0o700;
 const FILE_MODE: u32 = 0o600;
@@ -32,25 +32,33 @@ struct RealFile {
     file: File,
 }
 
+/// Makes one directory, whose parent is there.
+fn make_dir(path: &Path) -> io::Result<()> {
+    match DirBuilder::new().mode(DIRECTORY_MODE).create(path) {
+        Ok(()) => {
+            fs::set_permissions(path, Permissions::from_mode(DIRECTORY_MODE))?;
+            sync_parent(path)
+        }
+        // Somebody may have made it and died before its name was durable. Where the parent cannot be opened, it
+        // was not made by us and is as durable as its owner left it.
+        Err(_) if path.is_dir() => sync_parent(path).or(Ok(())),
+        Err(error) => Err(error),
+    }
+}
+
 impl Vfs for RealVfs {
     fn create_dir(&self, path: &Path) -> io::Result<()> {
-        match DirBuilder::new().mode(DIRECTORY_MODE).create(path) {
-            Ok(()) => {
-                fs::set_permissions(path, Permissions::from_mode(DIRECTORY_MODE))?;
-                sync_parent(path)
-            }
+        match make_dir(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 // `parent` is empty for a bare name, and there is nothing to create then.
                 let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) else {
                     return Err(error);
                 };
                 self.create_dir(parent)?;
-                self.create_dir(path)
+                // What is not found now is not the parent: in /proc and its like nothing can be made.
+                make_dir(path)
             }
-            // Somebody may have made it and died before its name was durable. Where the parent cannot be opened, it
-            // was not made by us and is as durable as its owner left it.
-            Err(_) if path.is_dir() => sync_parent(path).or(Ok(())),
-            Err(error) => Err(error),
+            made => made,
         }
     }
 
@@ -105,8 +113,8 @@ impl Vfs for RealVfs {
         Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
     }
 
-    fn network_file_system(&self, directory: &Path) -> io::Result<Option<&'static str>> {
-        network::name_of(or_here(directory))
+    fn volume(&self, directory: &Path) -> io::Result<Volume> {
+        Volume::of(or_here(directory))
     }
 
     fn identity(&self, directory: &Path) -> io::Result<(u64, u64)> {
@@ -264,6 +272,12 @@ mod tests {
         assert_eq!(mode(&store.join("log")), 0o600);
     }
 
+    /// It was tried for ever, until the stack of the process was used up.
+    #[test]
+    fn where_nothing_can_be_made_it_is_tried_once() {
+        assert!(RealVfs.create_dir(Path::new("/proc/sessile/store")).is_err());
+    }
+
     /// Names the directory in which [`under_a_hostile_umask`] works.
     const UMASK_DIRECTORY: &str = "SESSILE_TEST_UMASK_DIRECTORY";
 
@@ -373,7 +387,7 @@ mod tests {
     #[test]
     fn a_local_directory_is_local_and_two_paths_to_it_are_one() {
         let dir = tempfile::tempdir().unwrap();
-        assert_eq!(RealVfs.network_file_system(dir.path()).unwrap(), None);
+        assert_ne!(RealVfs.volume(dir.path()).unwrap().keeps, crate::vfs::Keeps::Elsewhere);
         let detour = dir.path().join(".");
         assert_eq!(RealVfs.identity(dir.path()).unwrap(), RealVfs.identity(&detour).unwrap());
         assert!(RealVfs.free_bytes(dir.path()).unwrap() > 0);

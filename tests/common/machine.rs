@@ -23,15 +23,35 @@ pub const SEGMENT_BYTES: u64 = 64 << 10;
 pub struct Machine {
     pub sim: SimVfs,
     pub clock: ManualClock,
+    /// With which the store on it is encrypted.
+    #[cfg(feature = "encryption")]
+    pub keys: Option<Arc<sessile::KeyRing>>,
 }
 
 impl Machine {
     pub fn new() -> Self {
-        Self { sim: SimVfs::new(), clock: ManualClock::at_ms(START_MS) }
+        Self {
+            sim: SimVfs::new(),
+            clock: ManualClock::at_ms(START_MS),
+            #[cfg(feature = "encryption")]
+            keys: None,
+        }
+    }
+
+    /// The same with a store that is encrypted with these keys, or not.
+    #[cfg(feature = "encryption")]
+    pub fn with_keys(self, keys: Option<sessile::KeyRing>) -> Self {
+        Self { keys: keys.map(Arc::new), ..self }
     }
 
     pub fn options(&self) -> Options {
-        Options::new()
+        let options = Options::new();
+        #[cfg(feature = "encryption")]
+        let options = match &self.keys {
+            Some(keys) => options.encryption(Arc::clone(keys)),
+            None => options,
+        };
+        options
             .vfs(Arc::new(self.sim.clone()))
             .clock(Arc::new(self.clock.clone()))
             .manual_maintenance(true)
@@ -55,17 +75,17 @@ impl Machine {
 
     /// The power goes now; the machine that starts afterwards, its clock going on.
     pub fn crash(&self, policy: CrashPolicy) -> Self {
-        Self { sim: self.sim.crash(policy), clock: self.clock.clone() }
+        Self { sim: self.sim.crash(policy), ..self.clone() }
     }
 
     /// As [`crash`](Self::crash), but this machine goes on.
     pub fn crashed(&self, policy: CrashPolicy) -> Self {
-        Self { sim: self.sim.fork().crash(policy), clock: self.clock.clone() }
+        Self { sim: self.sim.fork().crash(policy), ..self.clone() }
     }
 
     /// The same disk in another machine.
     pub fn fork(&self) -> Self {
-        Self { sim: self.sim.fork(), clock: self.clock.clone() }
+        Self { sim: self.sim.fork(), ..self.clone() }
     }
 
     pub fn path(name: &str) -> PathBuf {

@@ -175,6 +175,11 @@ impl Runner {
                 self.open()
             }
             Step::Die => self.die(),
+            Step::Upgrade => {
+                let done = self.store.as_ref().unwrap().upgrade();
+                // It syncs the header, and not the log.
+                self.settle(done, Durability::Written).map(|_| ())
+            }
         }
     }
 

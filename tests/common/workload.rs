@@ -38,6 +38,8 @@ pub enum Step {
     CloseAndReopen,
     /// The process dies, and another opens the store.
     Die,
+    /// To the newest format. No workload draws it: a test puts it where it wants it.
+    Upgrade,
 }
 
 /// A workload of so many steps, in which every operation comes up.

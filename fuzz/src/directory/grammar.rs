@@ -1,7 +1,8 @@
 //! A store's directory out of the fuzzer's bytes. No byte makes it invalid: where they end, zeros follow, which are the
 //! plainest choice everywhere.
 //!
-//! The first byte says whether parts may lie. If not, the log is honest: LSNs ascend without gaps, marks repeat the
+//! The first byte says whether parts may lie, and whether the store is of format 2, in which case every other segment is, too. If
+//! they do not lie, the log is honest: LSNs ascend without gaps, marks repeat the
 //! endings since the last one and claim as durable what came before, headers and roster are as the engine writes them,
 //! and an output of compaction holds every record of its input.
 
@@ -69,12 +70,15 @@ pub struct Assembly<'a, 'b> {
     /// The durable LSN passes no seam before the root does: behind the root, marks claim no more than the root's last.
     pub durable_max: u64,
     pub versions: Versions,
+    /// What envelopes hold, in a store of format 2.
+    envelope: Option<Vec<u8>>,
     number: u32,
     sealed: Vec<Segment>,
 }
 
 pub fn assemble(bytes: &mut Unstructured<'_>) -> Result<Directory> {
-    let is_strange = bytes.arbitrary::<u8>()? & 1 == 1;
+    let how = bytes.arbitrary::<u8>()?;
+    let is_strange = how & 1 == 1;
     let directory = Directory { is_strange, ..Directory::default() };
     let mut assembly = Assembly {
         bytes,
@@ -87,6 +91,8 @@ pub fn assemble(bytes: &mut Unstructured<'_>) -> Result<Directory> {
         roster_lsn: 1 << LSN_BITS,
         durable_max: u64::MAX,
         versions: Versions::default(),
+        // With anything in them a store is a later release's, or encrypted with keys that nobody has.
+        envelope: (how >= 224).then(Vec::new),
         number: 1,
         sealed: Vec::new(),
     };
@@ -289,6 +295,7 @@ impl Assembly<'_, '_> {
             durable_lsn,
             root: self.or_odd(u64::from(root))? as u32,
             keeps_ids: self.odd()?,
+            envelope: self.envelope.clone(),
         };
         let copy = header.bytes();
         let mut file = copy.clone();
@@ -378,6 +385,7 @@ impl Assembly<'_, '_> {
             lsn_first: if compacted { 0 } else { self.or_odd(self.next_lsn)? },
             copied_to: self.or_odd(0)?,
             capacity: 0,
+            envelope: self.envelope.clone().filter(|_| number & 1 == 1),
             roster,
         })
     }

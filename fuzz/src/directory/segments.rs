@@ -69,8 +69,8 @@ impl Draft {
         roster: Vec<Listed>,
     ) -> Result<Self> {
         let salt = Self::salt_of(assembly)?;
-        let start = SegmentHeader::length(roster.len());
         let header = assembly.header(number, compacted, salt, roster)?;
+        let start = header.length();
         let clock_ms = header.clock_ms;
         let contents = vec![0; start as usize];
         Ok(Self { number, salt, start, contents, header, frames: Vec::new(), clock_ms, frames_end: start })

@@ -61,6 +61,7 @@ impl History {
             ends: None,
             id: None,
             payload: b"payload",
+            sealed_to: None,
         }
     }
 

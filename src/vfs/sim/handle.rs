@@ -15,7 +15,7 @@ use super::disk::Disk;
 use super::faults::{CallKind, Fault};
 use super::world::{Concern, World};
 use crate::sync::Mutex;
-use crate::vfs::{Map, Vfs, VfsFile};
+use crate::vfs::{Map, Vfs, VfsFile, Volume};
 
 /// Offsets are signed in POSIX; no file reaches behind this.
 const LENGTH_MAX: u64 = i64::MAX.cast_unsigned();
@@ -106,11 +106,11 @@ impl Vfs for SimVfs {
         Ok(world.free_bytes())
     }
 
-    fn network_file_system(&self, directory: &Path) -> io::Result<Option<&'static str>> {
+    fn volume(&self, directory: &Path) -> io::Result<Volume> {
         let world = self.world.lock();
         world.alive()?;
         world.disk.directory(directory)?;
-        Ok(world.network)
+        Ok(world.volume)
     }
 
     fn identity(&self, directory: &Path) -> io::Result<(u64, u64)> {

@@ -43,6 +43,7 @@ use disk::{Disk, split};
 use faults::{CrashPoint, Rule};
 use world::{Crashed, World};
 
+use super::Volume;
 use crate::sync::Mutex;
 
 /// A simulated file system. Clones are handles to the same one.
@@ -90,7 +91,7 @@ impl SimVfs {
     }
 
     /// Ends this world, and returns the one that starts from what is left on its disk. All handles to the old one
-    /// fail from here on. The new one has no faults, counts from zero, keeps the capacity and the network setting,
+    /// fail from here on. The new one has no faults, counts from zero, keeps the capacity and the volume,
     /// and its directories have another [`identity`](super::Vfs::identity), so that a process-wide list of open
     /// stores does not mistake it for the old one. A world ends once: what follows a second crash of it is empty.
     #[must_use]
@@ -210,9 +211,9 @@ impl SimVfs {
         self.world.lock().capacity_bytes = bytes;
     }
 
-    /// What [`network_file_system`](super::Vfs::network_file_system) is to say.
-    pub fn set_network_file_system(&self, name: Option<&'static str>) {
-        self.world.lock().network = name;
+    /// What [`volume`](super::Vfs::volume) is to say.
+    pub fn set_volume(&self, volume: Volume) {
+        self.world.lock().volume = volume;
     }
 
     /// The bytes of a file as a process would read them. Not counted, not failed.

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{CallKind, SimVfs};
-use crate::vfs::{Map, Vfs, VfsFile};
+use crate::vfs::{Map, Vfs, VfsFile, Volume};
 
 /// Is told of the calls to a [`WatchedVfs`], by the thread that makes them. Whatever it does in `before` happens just
 /// before the call has its effect; it must not wait for a lock that the caller holds.
@@ -138,8 +138,8 @@ impl Vfs for WatchedVfs {
         self.sim.free_bytes(directory)
     }
 
-    fn network_file_system(&self, directory: &Path) -> io::Result<Option<&'static str>> {
-        self.sim.network_file_system(directory)
+    fn volume(&self, directory: &Path) -> io::Result<Volume> {
+        self.sim.volume(directory)
     }
 
     fn identity(&self, directory: &Path) -> io::Result<(u64, u64)> {

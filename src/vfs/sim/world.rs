@@ -15,6 +15,7 @@ use rustix::io::Errno;
 
 use super::disk::{Disk, split};
 use super::faults::{CallKind, Fault, Faults, Verdict};
+use crate::vfs::Volume;
 
 /// Set in the device number of every simulated file system; no real device has such a number.
 const DEVICE_BASE: u64 = 0x5349_4D00_0000_0000;
@@ -53,7 +54,7 @@ pub(super) struct World {
     pub(super) disk: Disk,
     pub(super) faults: Faults,
     pub(super) capacity_bytes: Option<u64>,
-    pub(super) network: Option<&'static str>,
+    pub(super) volume: Volume,
     pub(super) device: u64,
     /// The crash point was reached: every call fails from here on.
     pub(super) stopped: bool,
@@ -71,7 +72,7 @@ impl World {
             disk,
             faults: Faults::default(),
             capacity_bytes: None,
-            network: None,
+            volume: Volume::default(),
             device: DEVICE_BASE + DEVICES.fetch_add(1, Ordering::Relaxed),
             stopped: false,
             crashed_in: None,
@@ -81,7 +82,7 @@ impl World {
 
     /// Another machine with this disk and the settings of this one.
     pub(super) fn rebooted(&self, disk: Disk) -> World {
-        World { capacity_bytes: self.capacity_bytes, network: self.network, ..World::booted(disk) }
+        World { capacity_bytes: self.capacity_bytes, volume: self.volume, ..World::booted(disk) }
     }
 
     pub(super) fn alive(&self) -> io::Result<()> {

@@ -97,7 +97,22 @@ fn options(setup: &Setup, clocks: &Clocks) -> Options {
         Some(sessions) => options.sessions_max(sessions),
         None => options,
     };
+    let options = encrypted(setup, options);
     if setup.touch_synced { options.touch_durability(sessile::Durability::Synced) } else { options }
+}
+
+/// Of the stores that keep ids each is encrypted, where the engine can: everything in a record is in its sealed part then.
+#[cfg(feature = "encryption")]
+fn encrypted(setup: &Setup, options: Options) -> Options {
+    match sessile::KeyRing::new("torture", [0x5a; 32]) {
+        Ok(keys) if setup.keep_ids => options.encryption(keys),
+        _ => options,
+    }
+}
+
+#[cfg(not(feature = "encryption"))]
+fn encrypted(_: &Setup, options: Options) -> Options {
+    options
 }
 
 impl Living {

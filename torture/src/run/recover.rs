@@ -171,7 +171,10 @@ impl Living {
         let lies = |lie| cycle.failures.iter().any(|failure| failure.fault == lie);
         if let Err(error) = &opened
             && !matches!(error, Error::Corrupt(_) if lies(Fault::FlipBit) || lies(Fault::StaleRead))
-            && !matches!(error, Error::Io { .. } | Error::Latched { .. } | Error::Full(_))
+            && !matches!(
+                error,
+                Error::Io { .. } | Error::Latched { .. } | Error::Full(_) | Error::FullAtOpening(_)
+            )
         {
             return Err(format!("an opening whose calls failed says {error:?}"));
         }

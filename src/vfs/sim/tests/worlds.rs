@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::super::{CallKind, CrashPolicy, SimVfs};
 use super::{SEEDS, at, machine, machine_with, names, put, read, sync_names};
-use crate::vfs::{Vfs, read_exact_at, write_all_at};
+use crate::vfs::{Keeps, Vfs, Volume, read_exact_at, write_all_at};
 
 /// Creates a file with a record, durably: five calls that change or sync, two of them syncs.
 fn workload(machine: &SimVfs) -> std::io::Result<()> {
@@ -97,7 +97,7 @@ fn after_the_crash_every_handle_to_the_old_world_is_dead() {
         machine.hard_link(&at("log"), &at("new")).err(),
         machine.sync_dir(path).err(),
         machine.free_bytes(path).err(),
-        machine.network_file_system(path).err(),
+        machine.volume(path).err(),
         machine.identity(path).err(),
         machine.read_file(&at("log")).err(),
         machine.write_file(&at("log"), b"").err(),
@@ -170,11 +170,11 @@ fn each_world_is_a_device_of_its_own() {
 fn settings_outlive_a_crash_and_faults_do_not() {
     let machine = machine();
     machine.set_capacity(Some(4096));
-    machine.set_network_file_system(Some("NFS"));
+    machine.set_volume(Volume::new(Some("NFS"), Keeps::Elsewhere));
     machine.crash_at_call(1);
     let after = machine.crash(CrashPolicy::DropAll);
     assert_eq!(after.free_bytes(Path::new("/store")).unwrap(), 4096);
-    assert_eq!(after.network_file_system(Path::new("/store")).unwrap(), Some("NFS"));
+    assert_eq!(after.volume(Path::new("/store")).unwrap().file_system, Some("NFS"));
     assert_eq!(after.calls(), 0);
     put(&after, "log", b"x");
     sync_names(&after);
