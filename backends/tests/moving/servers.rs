@@ -1,0 +1,99 @@
+//! Two servers at one new home, of which one dies at any call, while the other ends what it was moving. Whatever order their
+//! calls come in, what has ended is over, for whoever asks next and for the new home alone.
+
+use std::time::Duration;
+
+use sessile::Write;
+use sessile_backends::{Backend, Moving};
+
+use super::fuse::{Fused, Wire};
+use super::{HOUR, Homes, lives, of_alice};
+
+/// A server with wires of its own, so that it can die by itself; its calls come in an order that the seed decides.
+async fn server(homes: &Homes, seed: u64) -> (Moving, Wire) {
+    let wire = Wire::slow(seed).shared();
+    let (old, new) = (Fused::of(&homes.old, &wire), Fused::of(&homes.new, &wire));
+    (Moving::between(old, new).await.unwrap(), wire)
+}
+
+async fn end(server: &Moving, how: u64) {
+    match how {
+        0 => drop(server.destroy(b"an id").await.unwrap()),
+        1 => drop(server.destroy_handle(server.handle_of(b"an id").unwrap()).await.unwrap()),
+        2 => drop(server.destroy_subject(b"alice", None).await.unwrap()),
+        3 => drop(server.clear().await.unwrap()),
+        // It is used first, and waits for who may be dead.
+        _ => drop(server.rotate(b"an id", b"new id", None).await),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_dies_while_the_other_ends() {
+    let seeds = std::env::var("SESSILE_MOVES").ok().and_then(|lives| lives.parse().ok()).unwrap_or(8_000);
+    for seed in 1..=seeds {
+        let homes = Homes::with(Wire::whole().shared(), Wire::whole().shared());
+        homes.old.create(b"an id", of_alice("old")).await.unwrap();
+        let (dying, wire) = server(&homes, seed).await;
+        let (ending, _) = server(&homes, seed * 7919).await;
+        wire.cut_after((seed % 13) as i64);
+        let how = seed / 13 % 8;
+        let used = tokio::spawn(async move { drop(dying.get(b"an id").await) });
+        let ended = tokio::spawn(async move { end(&ending, how).await });
+        used.await.unwrap();
+        ended.await.unwrap();
+        let is_rotated = lives(&homes.moving().await, "new id").await;
+        let is_over = how < 4 || is_rotated;
+        // The old home may not have heard of it.
+        if seed % 2 == 0 {
+            homes.old.set(b"an id", of_alice("old")).await.unwrap();
+            assert_ne!(lives(&homes.moving().await, "an id").await, is_over, "seed {seed}");
+        }
+        let done = homes.moving().await.finish().await.unwrap();
+        assert_eq!(done.left, 0, "seed {seed}");
+        assert_ne!(lives(homes.new.as_ref(), "an id").await, is_over, "seed {seed}: the new home alone");
+    }
+}
+
+/// One has begun to move a session and is slow, for as long as he may be; the other moves it in his place and ends it.
+#[tokio::test(start_paused = true)]
+async fn who_is_slow_brings_nothing_back() {
+    for calls in 0..14 {
+        let homes = Homes::with(Wire::whole().shared(), Wire::whole().shared());
+        homes.old.create(b"an id", of_alice("old")).await.unwrap();
+        let wire = Wire::whole().shared();
+        let slow = Moving::between(Fused::of(&homes.old, &wire), Fused::of(&homes.new, &wire)).await.unwrap();
+        wire.pause_after(calls, Duration::from_secs(9));
+        let used = tokio::spawn(async move { slow.get(b"an id").await.unwrap().is_some() });
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let other = homes.moving().await.lease(Duration::from_secs(30));
+        let _ = other.get(b"an id").await;
+        assert!(other.destroy(b"an id").await.unwrap());
+        used.await.unwrap();
+        homes.old.set(b"an id", of_alice("old")).await.unwrap();
+        assert!(!lives(&homes.moving().await, "an id").await, "slow at call {calls}");
+        homes.moving().await.finish().await.unwrap();
+        assert!(!lives(homes.new.as_ref(), "an id").await, "slow at call {calls}");
+    }
+}
+
+/// The old home is asked to delete only what is on record here.
+#[tokio::test]
+async fn the_old_home_hears_of_an_ending_last() {
+    for calls in 0..6 {
+        let homes = Homes::in_memory();
+        homes.old.create(b"an id", Write::new("").subject("alice").idle(HOUR)).await.unwrap();
+        let moving = homes.moving().await;
+        homes.new_wire.cut_after(calls);
+        let ended = match calls % 3 {
+            0 => moving.destroy(b"an id").await.is_ok(),
+            1 => moving.destroy_subject(b"alice", None).await.is_ok(),
+            _ => moving.clear().await.is_ok(),
+        };
+        let is_there = lives(homes.old.as_ref(), "an id").await;
+        homes.new_wire.mend();
+        homes.old.set(b"an id", Write::new("").subject("alice").idle(HOUR)).await.unwrap();
+        let is_over = !lives(&homes.moving().await, "an id").await;
+        assert!(is_there || is_over, "cut after {calls}: deleted there and not on record here");
+        assert!(!ended || is_over, "cut after {calls}");
+    }
+}
