@@ -2,6 +2,12 @@
 //!
 //! Owns: [`Cli`]. Invariant: what stands where an id could have been put by mistake is never echoed.
 
+mod bench;
+mod copies;
+mod formats;
+mod moves;
+mod replay;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -12,17 +18,33 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::failure::USAGE;
 
+use bench::BENCH;
+pub(crate) use bench::Bench;
+use copies::{BACKUP, RESTORE, SALVAGE};
+pub(crate) use copies::{Backup, Restore, Salvage};
+use formats::{ENCRYPT, REKEY, UPGRADE};
+pub(crate) use formats::{Encrypt, Upgrade};
+use moves::{EXPORT, IMPORT, MIGRATE};
+pub(crate) use moves::{Export, Import, Migrate, Moving};
+pub(crate) use replay::Replay;
+
 const EXAMPLES: &str = "\
 Examples:
   sessile stats DIR                              how many, how large, how sound
+  sessile top DIR                                the same, live
   sessile ls DIR --limit 20                      handles, deadlines, never ids
   printf %s \"$ID\" | sessile get DIR              facts about one session
   sessile destroy DIR --handle 1f0e...           end a session that `ls` showed
   sessile replay access.log.gz --dir /tmp/trial  what your traffic would cost
+  sessile import connect-sqlite3:./sessions.db --dir DIR   move in, with nobody logged out
 
 An id or a subject is read from standard input, never from an argument:
-arguments are visible to every user of the machine. stats, ls, get and verify
-only look, and work while a server holds the store.
+arguments are visible to every user of the machine. While a server holds the
+store, commands go to it over DIR/control.sock, if it serves its operators;
+without that, stats, ls, get, verify, keys, clock and upgrade --dry-run can look, and
+the others refuse. Where the keys of an encrypted store are, SESSILE_KEYS in the
+environment says: file:/etc/sessile/keys, for example. A server that is asked needs
+no telling.
 
 Exit codes:
   0  done
@@ -34,7 +56,9 @@ Exit codes:
   6  the directory holds no store that this release can open here
   7  not permitted: the directory belongs to somebody else
   8  unusable input: the id or subject on standard input, the access log,
-     a directory that should be empty";
+     a directory that should be empty, sessions that cannot be moved, keys that
+     cannot be read or do not fit
+  9  nothing was done: you have to choose, as explained";
 
 /// The command `sessile`.
 #[derive(Debug, Parser)]
@@ -60,6 +84,17 @@ Examples:
 Works while a server holds the store. Figures that only the process which holds
 it knows print as `unknown`, as null in JSON.")]
     Stats(Look),
+    /// Watch the store while it works, in the terminal
+    #[command(after_help = "\
+Examples:
+  sessile top DIR
+  sessile top DIR --every 5s
+  sessile top DIR --once --json | jq .per_second
+
+Leave with q. Of a store whose process serves no operators only the files are seen,
+and what happens in a second is not. Reads are not counted, nor how long single
+calls take: counting would cost each of them. What writes wait for is the sync.")]
+    Top(Top),
     /// List the live sessions: handles, deadlines and sizes
     #[command(after_help = "\
 Examples:
@@ -114,11 +149,46 @@ It works until nothing is left to do. A store that was closed for a while does
 not believe at once a clock that has jumped ahead, lest one bad reading end every
 session. --confirm-clock is your word that the machine's clock is right.")]
     Compact(Compact),
-    /// Copy the store, as it is at one moment
+    /// Show what time it is to the store, and which sessions that hides
     #[command(after_help = "\
-Example:
-  sessile backup DIR /backup/sessions-monday")]
+Examples:
+  sessile clock DIR
+  sessile clock DIR --confirm
+  sessile clock DIR --set-back
+
+A store does not believe at once a clock that has jumped ahead: what has run out by
+it is hidden, and ends when both clocks of the machine have agreed for ten minutes.
+Nor one that is behind what it believes: no session runs out until it has caught up.
+--confirm and --set-back are your word that the machine's clock is right; the command
+without them says which it is, and what users will notice.")]
+    Clock(Clock),
+    /// Move the store to the newest format; there is no way back
+    #[command(after_help = UPGRADE)]
+    Upgrade(Upgrade),
+    /// Show which keys the files of an encrypted store still need
+    #[command(after_help = "\
+Examples:
+  sessile keys DIR
+  sessile keys DIR --json | jq '.uses[] | select(.key == null)'
+
+Works while a server holds the store, and without its keys. A key that is not listed
+is needed by no file of the store any more; backups may still need it.")]
+    Keys(Look),
+    /// Encrypt a store that is plain
+    #[command(after_help = ENCRYPT)]
+    Encrypt(Encrypt),
+    /// Bring all of an encrypted store under its newest key
+    #[command(after_help = REKEY)]
+    Rekey(Encrypt),
+    /// Copy the store, as it is at one moment, or what is new since the last time
+    #[command(after_help = BACKUP)]
     Backup(Backup),
+    /// Make a store of a backup
+    #[command(after_help = RESTORE)]
+    Restore(Restore),
+    /// Bring what can be trusted of a damaged store to a sound one
+    #[command(after_help = SALVAGE)]
+    Salvage(Salvage),
     /// Turn an access log into session traffic, to see its cost
     #[command(after_help = "\
 Examples:
@@ -131,6 +201,18 @@ its user agent is a visitor; requests are taken in the order of their time; a
 request finds its live session and touches it, or creates one that ends when it
 is not used for --idle. DIR must be empty or new, and holds the store afterwards.")]
     Replay(Replay),
+    /// Move sessions in from another store, with nobody logged out
+    #[command(after_help = IMPORT)]
+    Import(Import),
+    /// Write the sessions of a store to a file, or into another store
+    #[command(after_help = EXPORT)]
+    Export(Export),
+    /// Move sessions from any home to any other
+    #[command(after_help = MIGRATE)]
+    Migrate(Migrate),
+    /// Measure any home of sessions with the same requests
+    #[command(after_help = BENCH)]
+    Bench(Bench),
 }
 
 /// A command that looks.
@@ -154,6 +236,18 @@ pub(crate) struct Change {
     /// Wait so long for the process that holds the store to let go of it, for example 10s
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, default_value = "0s")]
     pub wait: Duration,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Top {
+    #[command(flatten)]
+    pub look: Look,
+    /// Print what is shown, once
+    #[arg(long)]
+    pub once: bool,
+    /// How often to look, for example 5s
+    #[arg(long, value_name = "TIME", value_parser = interval, default_value = "1s")]
+    pub every: Duration,
 }
 
 #[derive(Debug, Args)]
@@ -196,43 +290,32 @@ pub(crate) struct Compact {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Backup {
+pub(crate) struct Clock {
     #[command(flatten)]
     pub change: Change,
-    /// Where to: a directory that is empty or does not exist yet
-    pub destination: PathBuf,
+    /// Believe the machine's clock, even if it has jumped ahead
+    #[arg(long)]
+    pub confirm: bool,
+    /// Believe the machine's clock, although it is behind what the store believed
+    #[arg(long, conflicts_with = "confirm")]
+    pub set_back: bool,
 }
 
-#[derive(Debug, Args)]
-pub(crate) struct Replay {
-    /// The access log, plain or gzip; `-` is standard input
-    pub log: PathBuf,
-    /// Where to make the store: a directory that is empty or does not exist yet
-    #[arg(long)]
-    pub dir: PathBuf,
-    /// How long a session lives without being used, for example 30m or 2h
-    #[arg(long, value_name = "TIME", value_parser = idle, default_value = "30m")]
-    pub idle: Duration,
-    /// How many bytes of data each session holds
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=1 << 20), default_value_t = 256)]
-    pub data_bytes: u32,
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
-}
-
-fn idle(text: &str) -> Result<Duration, String> {
+fn interval(text: &str) -> Result<Duration, String> {
     match humantime::parse_duration(text) {
-        Ok(idle) if idle.as_millis() == 0 => Err("must be at least a millisecond".into()),
-        Ok(idle) => Ok(idle),
-        Err(error) => Err(format!("{error}; write for example 30m or 2h")),
+        Ok(every) if every < Duration::from_millis(100) => Err("must be at least 100ms".into()),
+        Ok(every) => Ok(every),
+        Err(error) => Err(format!("{error}; write for example 1s")),
     }
 }
 
 /// Prints what clap has to say, except that an argument which may be an id is not echoed.
 pub(crate) fn explain(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
-    let takes_id = ["get", "destroy", "destroy-subject"];
-    let command = arguments.iter().skip(1).find_map(|word| takes_id.iter().find(|name| **name == *word));
+    let among = |names: &[&'static str]| {
+        arguments.iter().skip(1).find_map(|word| names.iter().copied().find(|name| *name == *word))
+    };
+    let command = among(&["get", "destroy", "destroy-subject"]);
+    let moves = among(&["import", "export", "migrate", "bench"]);
     match (error.kind(), command) {
         (ErrorKind::DisplayHelp | ErrorKind::DisplayVersion, _) => {
             // Nobody is left to tell when standard output is closed.
@@ -243,6 +326,14 @@ pub(crate) fn explain(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
             crate::output::complain(&format_args!(
                 "`sessile {name}` takes no such argument (it is not shown here, since it may be an id); \
                  an id or a subject is read from standard input: printf %s \"$ID\" | sessile {name} DIR"
+            ));
+            ExitCode::from(USAGE)
+        }
+        (ErrorKind::UnknownArgument | ErrorKind::InvalidSubcommand, None) if moves.is_some() => {
+            let name = moves.unwrap_or_default();
+            crate::output::complain(&format_args!(
+                "`sessile {name}` takes no such argument (it is not shown here, since it may be an address with a \
+                 password); `sessile {name} --help` lists those it takes"
             ));
             ExitCode::from(USAGE)
         }
@@ -260,11 +351,5 @@ mod tests {
     #[test]
     fn the_definition_is_sound() {
         <Cli as clap::CommandFactory>::command().debug_assert();
-    }
-
-    #[test]
-    fn an_idle_time_of_nothing_is_refused() {
-        assert!(idle("0s").is_err() && idle("").is_err() && idle("-5m").is_err());
-        assert_eq!(idle("30m"), Ok(Duration::from_secs(1800)));
     }
 }

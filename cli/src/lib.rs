@@ -1,12 +1,16 @@
-//! The command `sessile`: look at a session store, act on it, and replay an access log into one.
+//! The command `sessile`: look at a session store, act on it, replay an access log into one, and move sessions in and out.
 //!
 //! The rooms, in the order in which a call walks through them:
 //!
 //! | room | owns |
 //! |---|---|
 //! | `args` | what may be written on the command line, and its help |
-//! | `commands/` | one file a command: open, ask, report |
+//! | `commands/` | one file a command: ask, report |
+//! | `top/` | a store while it works, in a terminal |
 //! | `replay/` | an access log turned into session traffic |
+//! | `bench/` | the same requests for any home of sessions, measured |
+//! | `door` | whom a command goes to: the process that holds the store, or the store itself |
+//! | `ledger` | the store of connect-sessile that goes along with another |
 //! | `open` | how a store is opened: for a look, or by its owner for a change |
 //! | `secret` | ids and subjects, from standard input only |
 //! | `progress` | bars and spinners, for what takes longer than a second on a terminal |
@@ -16,7 +20,8 @@
 //! Invariants:
 //! 1. No session id is printed, on either stream, in any format, nor echoed from a mistaken argument. Handles are.
 //! 2. A command that looks creates and changes no file, and works while a server holds the store.
-//! 3. A command that changes a store refuses when the caller does not own its directory.
+//! 3. A command that changes a store goes to the process that holds it; without one, it refuses when the caller does not own
+//!    its directory.
 //! 4. No input panics.
 //!
 //! # Exit codes
@@ -31,16 +36,21 @@
 //! | 5 | the store is damaged |
 //! | 6 | the directory holds no store that this release can open here |
 //! | 7 | not permitted: the directory belongs to somebody else |
-//! | 8 | unusable input: the id or subject on standard input, the access log, a directory that should be empty |
+//! | 8 | unusable input: the id or subject on standard input, the access log, a directory that should be empty, sessions that cannot be moved, keys that cannot be read or do not fit |
+//! | 9 | nothing was done: there is a choice to be made, as explained |
 
 mod args;
+mod bench;
 mod commands;
+mod door;
 mod failure;
+mod ledger;
 mod open;
 mod output;
 mod progress;
 pub mod replay;
 mod secret;
+mod top;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -8,10 +8,12 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
-use sessile::{Options, Recovery, Store};
+use sessile::{KeyRing, Options, Recovery, Store};
 
 use crate::failure::Failure;
-use crate::progress;
+
+/// The variable of the environment that says where the keys of an encrypted store are.
+pub(crate) const KEYS_VARIABLE: &str = "SESSILE_KEYS";
 
 /// How often a look is tried anew while each try finds another place damaged.
 const LOOKS_MAX: usize = 10;
@@ -22,7 +24,8 @@ const LOOKS_MAX: usize = 10;
 /// whole, and another one, the next time; real damage stays where it is.
 pub(crate) fn for_a_look(dir: &Path, recovery: Recovery) -> Result<Store, Failure> {
     existing(dir)?;
-    let look = || open(dir, Options::new().create(false).read_only(true).recovery(recovery));
+    let options = with_keys(Options::new().create(false).read_only(true).recovery(recovery))?;
+    let look = || open(dir, options.clone());
     let mut opened = look();
     for _ in 1..LOOKS_MAX {
         let Err(Failure::Damaged { what: before, .. }) = &opened else { break };
@@ -36,11 +39,25 @@ pub(crate) fn for_a_look(dir: &Path, recovery: Recovery) -> Result<Store, Failur
     opened
 }
 
-/// Opens to change something: only for the owner of the directory, and only when nobody else holds the store. Who has it
-/// compacted by hand wants room back that a server would leave to be filled.
+/// Opens to change something: only for the owner of the directory, and only when nobody else holds the store.
 pub(crate) fn for_a_change(dir: &Path, wait: Duration) -> Result<Store, Failure> {
     owned(dir)?;
-    open(dir, Options::new().create(false).manual_maintenance(true).eager_compaction(true).lock_wait(wait))
+    open(dir, with_keys(Options::new().create(false).manual_maintenance(true).lock_wait(wait))?)
+}
+
+/// The keys that are at this place, or where the environment says that they are.
+pub(crate) fn keys(place: Option<&str>) -> Result<Option<KeyRing>, Failure> {
+    let said = std::env::var(KEYS_VARIABLE).ok().filter(|place| !place.is_empty());
+    let place = place.map(str::to_owned).or(said);
+    place.map(|place| KeyRing::from_place(&place).map_err(Failure::Keys)).transpose()
+}
+
+/// With the keys, if the environment says where they are.
+pub(crate) fn with_keys(options: Options) -> Result<Options, Failure> {
+    Ok(match keys(None)? {
+        Some(keys) => options.encryption(keys),
+        None => options,
+    })
 }
 
 /// Closes, so that what was changed is on the disk before success is reported.
@@ -68,7 +85,8 @@ pub(crate) fn vacant(dir: &Path) -> Result<(), Failure> {
     }
 }
 
-fn existing(dir: &Path) -> Result<fs::Metadata, Failure> {
+/// There is such a directory.
+pub(crate) fn existing(dir: &Path) -> Result<fs::Metadata, Failure> {
     match fs::metadata(dir) {
         Ok(metadata) if metadata.is_dir() => Ok(metadata),
         Ok(_) => Err(Failure::NotAStore(dir.to_path_buf())),
@@ -81,5 +99,5 @@ fn existing(dir: &Path) -> Result<fs::Metadata, Failure> {
 }
 
 fn open(dir: &Path, options: Options) -> Result<Store, Failure> {
-    progress::during("opening the store", || options.open(dir)).map_err(|error| Failure::store(dir, error))
+    options.open(dir).map_err(|error| Failure::store(dir, error))
 }

@@ -17,6 +17,17 @@ pub(crate) trait Report: Serialize {
 
 /// Prints a report.
 pub(crate) fn show(report: &impl Report, json: bool) -> Result<(), Failure> {
+    let text = written(report, json)?;
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(Failure::Output)
+}
+
+/// Prints a report on standard error, where standard output is for something else.
+pub(crate) fn show_apart(report: &impl Report, json: bool) -> Result<(), Failure> {
+    io::stderr().write_all(written(report, json)?.as_bytes()).map_err(Failure::Output)
+}
+
+fn written(report: &impl Report, json: bool) -> Result<String, Failure> {
     let mut text = if json {
         serde_json::to_string(report).map_err(|error| Failure::Output(error.into()))?
     } else {
@@ -25,8 +36,7 @@ pub(crate) fn show(report: &impl Report, json: bool) -> Result<(), Failure> {
     if !text.ends_with('\n') {
         text.push('\n');
     }
-    let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(Failure::Output)
+    Ok(text)
 }
 
 /// Prints a complaint on standard error.
@@ -54,11 +64,6 @@ pub(crate) fn moment(ms: u64) -> String {
         .ok()
         .and_then(|ms| Timestamp::from_millisecond(ms).ok())
         .map_or_else(|| "never".to_owned(), |time| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
-}
-
-/// Milliseconds as a deadline has them, `None` for never.
-pub(crate) fn deadline_ms(deadline: sessile::Deadline) -> Option<u64> {
-    Some(deadline.as_ms()).filter(|ms| *ms != u64::MAX)
 }
 
 /// A deadline that may be never.
@@ -95,7 +100,6 @@ mod tests {
         assert_eq!(moment(1_431_857_103_000), "2015-05-17T10:05:03Z");
         assert_eq!(moment(u64::MAX), "never");
         assert_eq!(moment(1 << 60), "never");
-        assert_eq!(deadline_ms(sessile::Deadline::NEVER), None);
     }
 
     #[test]

@@ -34,6 +34,35 @@ pub(crate) fn of_things<T>(what: &'static str, total: usize, work: impl FnOnce(&
     watched(&bar, || work(&bar))
 }
 
+/// Does `work` in several passes, each of which says at its beginning over how many things it goes, if that is known.
+pub(crate) fn of_passes<T>(work: impl FnOnce(&Passes<'_>) -> T) -> T {
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
+    watched(&bar, || work(&Passes(&bar)))
+}
+
+/// The passes of a longer work.
+pub(crate) struct Passes<'a>(&'a ProgressBar);
+
+impl sessile_porting::Watch for Passes<'_> {
+    fn begins(&self, what: &'static str, total: Option<u64>) {
+        self.0.set_message(what);
+        self.0.set_position(0);
+        match total {
+            Some(total) => self.0.set_length(total),
+            None => self.0.unset_length(),
+        }
+        self.0.set_style(style(match total {
+            Some(_) => "{msg} {wide_bar} {human_pos} of {human_len}, {eta} left",
+            None => "{spinner} {msg} {human_pos}, {elapsed}",
+        }));
+        self.0.reset_eta();
+    }
+
+    fn done(&self, entries: u64) {
+        self.0.inc(entries);
+    }
+}
+
 fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }

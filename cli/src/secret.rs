@@ -2,34 +2,21 @@
 
 use std::io::{self, IsTerminal, Read, Write};
 
-use sessile::{Handle, ID_BYTES_MAX, SUBJECT_BYTES_MAX};
+use sessile::{ID_BYTES_MAX, SUBJECT_BYTES_MAX};
+use sessile_control::Name;
 
 use crate::failure::Failure;
 
-/// How a session is named: by its id, which is a secret, or by its handle, which is none.
-pub(crate) enum Name {
-    Id(Vec<u8>),
-    Handle(Handle),
-}
-
-impl Name {
-    /// Takes the handle from the command line, or else the id from standard input.
-    pub fn from(handle: Option<&str>) -> Result<Self, Failure> {
-        match handle {
-            None => id().map(Self::Id),
-            // The text is not repeated: somebody may have put an id there.
-            Some(text) => text.parse().map(Self::Handle).map_err(|_| {
-                Failure::Usage("a handle is 32 hexadecimal digits, as `sessile ls` prints them; an id is read from standard input".into())
-            }),
-        }
-    }
-
-    /// What the name is, for a message.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::Id(_) => "id",
-            Self::Handle(_) => "handle",
-        }
+/// How a session is named: the handle from the command line, or else the id from standard input.
+pub(crate) fn name(handle: Option<&str>) -> Result<Name, Failure> {
+    match handle {
+        None => id().map(|id| Name::Id(id.into())),
+        // The text is not repeated: somebody may have put an id there.
+        Some(text) => text.parse().map(Name::Handle).map_err(|_| {
+            Failure::Usage(
+                "a handle is 32 hexadecimal digits, as `sessile ls` prints them; an id is read from standard input".into(),
+            )
+        }),
     }
 }
 

@@ -22,9 +22,25 @@ fn help_has_examples_and_the_exit_codes() {
     for words in ["Examples:", "Exit codes:", "destroy-subject", "standard input"] {
         assert!(help.text().contains(words), "{words}");
     }
-    for command in
-        ["stats", "ls", "get", "destroy", "destroy-subject", "verify", "compact", "backup", "replay"]
-    {
+    for command in [
+        "stats",
+        "top",
+        "ls",
+        "get",
+        "destroy",
+        "destroy-subject",
+        "verify",
+        "compact",
+        "clock",
+        "backup",
+        "restore",
+        "salvage",
+        "replay",
+        "import",
+        "export",
+        "migrate",
+        "bench",
+    ] {
         let help = sessile([command, "--help"]);
         assert_eq!(help.code, 0);
         assert!(help.text().contains("Example") && help.text().contains("--json"), "{command}");
@@ -112,6 +128,7 @@ fn all(dir: &str, destination: &str) -> Vec<Ran> {
         sessile_with(b"x", ["destroy-subject", dir]),
         sessile(["compact", dir]),
         sessile(["backup", dir, destination]),
+        sessile(["export", "--dir", dir, "jsonl:-"]),
     ]
 }
 

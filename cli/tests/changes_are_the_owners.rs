@@ -117,19 +117,22 @@ fn what_only_an_unconfirmed_clock_has_ended_is_kept_until_the_operator_says_so()
 }
 
 #[test]
-fn a_backup_is_a_store_of_its_own() {
+fn a_backup_can_be_looked_at() {
     let temp = tempfile::tempdir().unwrap();
     let (dir, copy) = (temp.path().join("store"), temp.path().join("copy"));
     fs::create_dir(&dir).unwrap();
     filled(&dir);
     let report = sessile(["backup".as_ref(), dir.as_os_str(), copy.as_os_str(), "--json".as_ref()]).json();
     assert_eq!(report["sessions"], 10);
-    let again = sessile(["backup".as_ref(), dir.as_os_str(), copy.as_os_str()]);
-    again.fails(8, "is not empty");
+    let other = temp.path().join("other");
+    fs::create_dir(&other).unwrap();
+    filled(&other);
+    sessile(["backup".as_ref(), dir.as_os_str(), other.as_os_str()]).fails(8, "is not empty");
     assert_eq!(sessile(["stats".as_ref(), copy.as_os_str(), "--json".as_ref()]).json()["sessions"], 10);
     assert_eq!(sessile(["verify".as_ref(), copy.as_os_str()]).code, 0);
-    let store = Store::open(&copy).unwrap();
+    let store = Options::new().read_only(true).open(&copy).unwrap();
     assert!((0..10).all(|number| live(&store, number)));
+    assert!(Store::open(&copy).is_err());
 }
 
 #[test]
@@ -186,6 +189,8 @@ fn another_users_store_is_refused_and_left_as_it_is() {
         sessile_with(b"alice", ["destroy-subject", dir]),
         sessile(["compact", dir]),
         sessile(["backup", dir, &copy]),
+        sessile_with(b"", ["import", "jsonl:-", "--dir", dir, "--again"]),
+        sessile_with(b"", ["migrate", "jsonl:-", &format!("sessile:{dir}"), "--again"]),
     ] {
         ran.fails(7, "belongs to user 4711");
     }

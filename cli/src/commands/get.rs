@@ -5,37 +5,33 @@ use std::io::{self, Write};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde::Serialize;
-use sessile::Recovery;
+use sessile_control::{Facts, Request};
 
-use super::facts::SessionFacts;
+use super::facts;
 use crate::args::Get;
+use crate::door::{self, expect_answer};
 use crate::failure::Failure;
-use crate::open;
 use crate::output::{self, Report};
-use crate::secret::Name;
+use crate::secret;
 
 pub(super) fn run(get: &Get) -> Result<(), Failure> {
-    let dir = &get.look.dir;
-    let name = Name::from(get.handle.as_deref())?;
-    let store = open::for_a_look(dir, Recovery::Strict)?;
-    let found = match &name {
-        Name::Id(id) => store.get(id),
-        Name::Handle(handle) => store.get_handle(handle),
-    };
-    let session = found.map_err(|error| Failure::store(dir, error))?.ok_or(Failure::NotFound(name.kind()))?;
-    if get.data && !get.look.json {
+    let name = secret::name(get.handle.as_deref())?;
+    let kind = name.kind();
+    let door = door::to_look(&get.look.dir)?;
+    let found = expect_answer!(door.answer(&Request::Get { name, data: get.data })?, Got);
+    let (facts, data) = found.ok_or(Failure::NotFound(kind))?;
+    let data = data.map(|bytes| bytes.0);
+    if let (Some(data), false) = (&data, get.look.json) {
         let mut out = io::stdout().lock();
-        return out.write_all(session.data()).and_then(|()| out.flush()).map_err(Failure::Output);
+        return out.write_all(data).and_then(|()| out.flush()).map_err(Failure::Output);
     }
-    let facts = SessionFacts::from(&session);
-    let data = if get.data { Data::of(session.into_data()) } else { Data::default() };
-    output::show(&One { facts, data }, get.look.json)
+    output::show(&One { facts, data: data.map(Data::of).unwrap_or_default() }, get.look.json)
 }
 
 #[derive(Debug, Serialize)]
 struct One {
     #[serde(flatten)]
-    facts: SessionFacts,
+    facts: Facts,
     #[serde(flatten)]
     data: Data,
 }
@@ -60,7 +56,7 @@ impl Data {
 
 impl Report for One {
     fn text(&self) -> String {
-        output::facts(self.facts.rows())
+        output::facts(facts::rows(&self.facts))
     }
 }
 

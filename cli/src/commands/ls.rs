@@ -2,46 +2,44 @@
 
 use std::io::{self, BufWriter, Write};
 
-use sessile::{Recovery, Store};
+use sessile_control::{Answer, Facts, Request};
 
-use super::facts::SessionFacts;
+use super::facts;
 use crate::args::Ls;
+use crate::door;
 use crate::failure::Failure;
-use crate::open;
 use crate::output::maybe_moment;
 
 pub(super) fn run(ls: &Ls) -> Result<(), Failure> {
-    let store = open::for_a_look(&ls.look.dir, Recovery::Strict)?;
+    let door = door::to_look(&ls.look.dir)?;
     let mut out = BufWriter::new(io::stdout().lock());
-    list(&store, ls, &mut out)?;
+    if !ls.look.json {
+        let titles = ["handle", "last used", "ends unless used", "ends at the latest", "subject", "bytes"];
+        write_row(&mut out, titles)?;
+    }
+    door.ask(&Request::Ls { limit: ls.limit }, &mut |answer| match answer {
+        Answer::Session(facts) if ls.look.json => write_json(&mut out, &facts),
+        Answer::Session(facts) => write_facts(&mut out, &facts),
+        _ => Ok(()),
+    })?;
     out.flush().map_err(Failure::Output)
 }
 
-fn list(store: &Store, ls: &Ls, out: &mut impl Write) -> Result<(), Failure> {
-    let failed = |error| Failure::store(&ls.look.dir, error);
-    let limit = ls.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
-    if !ls.look.json {
-        let titles = ["handle", "last used", "ends unless used", "ends at the latest", "subject", "bytes"];
-        write_row(out, titles)?;
-    }
-    for session in store.iter().map_err(failed)?.take(limit) {
-        let facts = SessionFacts::from(&session.map_err(failed)?);
-        if ls.look.json {
-            serde_json::to_writer(&mut *out, &facts).map_err(|error| Failure::Output(error.into()))?;
-            out.write_all(b"\n").map_err(Failure::Output)?;
-        } else {
-            let cells = [
-                facts.handle.clone(),
-                maybe_moment(Some(facts.last_used_ms)),
-                maybe_moment(facts.deadline_ms),
-                maybe_moment(facts.absolute_deadline_ms),
-                facts.subject().to_owned(),
-                facts.data_bytes.to_string(),
-            ];
-            write_row(out, cells.each_ref().map(String::as_str))?;
-        }
-    }
-    Ok(())
+fn write_json(out: &mut impl Write, facts: &Facts) -> Result<(), Failure> {
+    serde_json::to_writer(&mut *out, facts).map_err(|error| Failure::Output(error.into()))?;
+    out.write_all(b"\n").map_err(Failure::Output)
+}
+
+fn write_facts(out: &mut impl Write, one: &Facts) -> Result<(), Failure> {
+    let cells = [
+        one.handle.clone(),
+        maybe_moment(Some(one.last_used_ms)),
+        maybe_moment(one.deadline_ms),
+        maybe_moment(one.absolute_deadline_ms),
+        facts::subject(one).to_owned(),
+        one.data_bytes.to_string(),
+    ];
+    write_row(out, cells.each_ref().map(String::as_str))
 }
 
 /// One line of the list; the widths are those of a handle and of a moment, so that nothing need be held back.

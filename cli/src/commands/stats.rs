@@ -1,19 +1,17 @@
 //! `sessile stats`: how many sessions, how large, how healthy.
 
-use std::path::Path;
-
 use serde::Serialize;
-use sessile::{EndingsAhead, Holder, Recovery, Stats};
+use sessile_control::{Figures, Opening, Request, Volume};
 
 use crate::args::Look;
+use crate::door::{self, expect_answer};
 use crate::failure::{Failure, describe};
-use crate::open;
 use crate::output::{self, Report, bytes, grouped, moment, or_unknown};
 
 pub(super) fn run(look: &Look) -> Result<(), Failure> {
-    let store = open::for_a_look(&look.dir, Recovery::Strict)?;
-    let report = StatsReport::new(&look.dir, &store.stats(), store.endings_ahead(), store.holder());
-    output::show(&report, look.json)
+    let figures = expect_answer!(door::to_look(&look.dir)?.answer(&Request::Stats)?, Stats);
+    let directory = look.dir.display().to_string();
+    output::show(&StatsReport::new(directory, &figures), look.json)
 }
 
 #[derive(Debug, Serialize)]
@@ -27,12 +25,14 @@ struct StatsReport {
     live_bytes: u64,
     dead_bytes: u64,
     segments: u64,
+    format: Option<u32>,
     memory_bytes: Option<u64>,
     expiry_backlog: Option<u64>,
     last_sync_micros: Option<u64>,
     health: Option<String>,
     clock_ms: u64,
     clock_unconfirmed: Option<bool>,
+    volume: Volume,
     opening: Opening,
 }
 
@@ -46,62 +46,45 @@ struct HeldBy {
     words: String,
 }
 
-/// What this command found when it opened the store.
-#[derive(Debug, Serialize)]
-struct Opening {
-    from_snapshot: bool,
-    segments_scanned: u64,
-    tail_records: u64,
-    torn_bytes: u64,
-    took_ms: u64,
-}
-
 impl StatsReport {
-    /// Figures that live in the memory of the holder are unknown while there is one. Without one, this command's own
-    /// opening shows what an opening takes; how long the last sync took is then nobody's knowledge.
-    fn new(directory: &Path, stats: &Stats, ahead: EndingsAhead, holder: Option<Holder>) -> Self {
-        let alone = holder.is_none();
-        let recovery = &stats.recovery;
+    /// Figures that live in the memory of the holder are unknown to who only has the files. Where nobody holds the store, this
+    /// command's own opening shows what an opening takes; how long the last sync took is then nobody's knowledge.
+    fn new(directory: String, figures: &Figures) -> Self {
+        let whole = figures.whole;
         Self {
-            directory: directory.display().to_string(),
-            held_by: holder.map(|holder| HeldBy {
-                words: describe(&holder),
-                pid: holder.pid,
-                host: holder.host,
-                since_ms: holder.since_ms,
+            directory,
+            held_by: figures.held_by.as_ref().map(|by| HeldBy {
+                words: describe(by),
+                pid: by.pid,
+                host: by.host.clone(),
+                since_ms: by.since_ms,
             }),
-            sessions: ahead.sessions,
-            ending_within_hour: ahead.within_hour,
-            ending_within_day: ahead.within_day,
-            disk_bytes: stats.disk_bytes,
-            live_bytes: stats.live_bytes,
-            dead_bytes: stats.dead_bytes,
-            segments: stats.segments,
-            memory_bytes: alone.then_some(stats.memory_bytes),
-            expiry_backlog: alone.then_some(stats.expiry_backlog),
-            last_sync_micros: stats
-                .last_sync
-                .filter(|_| alone)
-                .and_then(|took| took.as_micros().try_into().ok()),
-            health: alone.then(|| health(stats)),
-            clock_ms: stats.clock_ms,
-            clock_unconfirmed: alone.then_some(stats.clock_unconfirmed),
-            opening: Opening {
-                from_snapshot: recovery.from_snapshot,
-                segments_scanned: recovery.segments_scanned,
-                tail_records: recovery.tail_records,
-                torn_bytes: recovery.torn_bytes,
-                took_ms: u64::try_from(recovery.took.as_millis()).unwrap_or(u64::MAX),
-            },
+            sessions: figures.ahead.sessions,
+            ending_within_hour: figures.ahead.within_hour,
+            ending_within_day: figures.ahead.within_day,
+            disk_bytes: figures.disk_bytes,
+            live_bytes: figures.live_bytes,
+            dead_bytes: figures.dead_bytes,
+            segments: figures.segments,
+            format: Some(figures.format).filter(|format| *format != 0),
+            memory_bytes: whole.then_some(figures.memory_bytes),
+            expiry_backlog: whole.then_some(figures.expiry_backlog),
+            last_sync_micros: figures.last_sync_micros.filter(|_| whole),
+            health: whole.then(|| health(figures)),
+            clock_ms: figures.clock.believed_ms,
+            clock_unconfirmed: whole.then_some(figures.clock.unconfirmed),
+            volume: figures.volume.clone(),
+            opening: figures.opening,
         }
     }
 }
 
-fn health(stats: &Stats) -> String {
-    match (&stats.latched, stats.recovery.damage.len()) {
+/// Whether all is well, in words.
+pub(super) fn health(figures: &Figures) -> String {
+    match (&figures.latched, figures.damaged_places) {
         (Some(cause), _) => format!("takes no more writes since this failed: {cause}"),
         (None, 0) => "sound".to_owned(),
-        (None, damages) => format!("damaged in {damages} places"),
+        (None, places) => format!("damaged in {places} places"),
     }
 }
 
@@ -112,7 +95,7 @@ impl Report for StatsReport {
             Some(true) => format!("{}, not confirmed yet", moment(self.clock_ms)),
             _ => moment(self.clock_ms),
         };
-        output::facts([
+        let mut text = output::facts([
             ("store", self.directory.clone()),
             ("held by", held_by.to_owned()),
             ("live sessions", grouped(self.sessions)),
@@ -122,20 +105,24 @@ impl Report for StatsReport {
             ("  live", bytes(self.live_bytes)),
             ("  dead", bytes(self.dead_bytes)),
             ("segments", grouped(self.segments)),
+            ("format", or_unknown(self.format.map(|format| format.to_string()))),
             ("memory", or_unknown(self.memory_bytes.map(bytes))),
             ("expiry backlog", or_unknown(self.expiry_backlog.map(grouped))),
             ("last sync took", or_unknown(self.last_sync_micros.map(|micros| format!("{micros} us")))),
             ("health", or_unknown(self.health.clone())),
             ("clock", clock),
-            ("opened in", format!("{} ms, {}", self.opening.took_ms, self.opening.source())),
-        ])
+            ("file system", or_unknown(self.volume.file_system.clone())),
+            ("opened in", format!("{} ms, {}", self.opening.took_ms, source(&self.opening))),
+        ]);
+        if let Some(warning) = &self.volume.warning {
+            text.push_str(&format!("\n\nNote: {warning}."));
+        }
+        text
     }
 }
 
-impl Opening {
-    fn source(&self) -> &'static str {
-        if self.from_snapshot { "from a snapshot" } else { "from the log" }
-    }
+fn source(opening: &Opening) -> &'static str {
+    if opening.from_snapshot { "from a snapshot" } else { "from the log" }
 }
 
 #[cfg(test)]
@@ -143,26 +130,43 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_only_the_holder_knows_is_unknown_while_there_is_one() {
-        let mut stats = Stats::default();
-        (stats.memory_bytes, stats.expiry_backlog) = (4096, 7);
-        stats.last_sync = Some(std::time::Duration::from_micros(90));
-        let ahead = EndingsAhead::default();
-        let held = StatsReport::new("d".as_ref(), &stats, ahead, Some(Holder::default()));
+    fn what_only_the_holder_knows_is_unknown_to_who_has_the_files() {
+        let mut figures = Figures {
+            format: 1,
+            memory_bytes: 4096,
+            expiry_backlog: 7,
+            last_sync_micros: Some(90),
+            ..Figures::default()
+        };
+        figures.held_by = Some(sessile_control::HeldBy::default());
+        let held = StatsReport::new("d".to_owned(), &figures);
         let json = serde_json::to_value(&held).unwrap();
         for figure in ["memory_bytes", "expiry_backlog", "last_sync_micros", "health", "clock_unconfirmed"] {
             assert!(json[figure].is_null(), "{figure}");
         }
-        assert_eq!(held.text().matches("unknown").count(), 4);
-        let alone = StatsReport::new("d".as_ref(), &stats, ahead, None);
-        assert_eq!((alone.memory_bytes, alone.health.as_deref()), (Some(4096), Some("sound")));
-        assert!(alone.text().contains("nobody") && !alone.text().contains("unknown"));
+        assert_eq!(held.text().matches("unknown").count(), 5);
+        figures.whole = true;
+        figures.volume = Volume { file_system: Some("ext4".to_owned()), warning: None };
+        let told = StatsReport::new("d".to_owned(), &figures);
+        assert_eq!((told.memory_bytes, told.health.as_deref()), (Some(4096), Some("sound")));
+        assert!(told.text().contains("another process") && !told.text().contains("unknown"));
+        figures.held_by = None;
+        assert!(StatsReport::new("d".to_owned(), &figures).text().contains("nobody"));
+    }
+
+    #[test]
+    fn what_does_not_last_is_said_below_the_figures() {
+        let mut figures = Figures::default();
+        assert!(!StatsReport::new("d".to_owned(), &figures).text().contains("Note"));
+        figures.volume =
+            Volume { file_system: Some("tmpfs".to_owned()), warning: Some("all is lost".to_owned()) };
+        let text = StatsReport::new("d".to_owned(), &figures).text();
+        assert!(text.contains("tmpfs") && text.ends_with("Note: all is lost."), "{text}");
     }
 
     #[test]
     fn a_latch_and_damage_show() {
-        let mut stats = Stats::default();
-        stats.latched = Some("fdatasync of 7.seg".into());
-        assert!(health(&stats).contains("fdatasync of 7.seg"));
+        let figures = Figures { latched: Some("fdatasync of 7.seg".to_owned()), ..Figures::default() };
+        assert!(health(&figures).contains("fdatasync of 7.seg"));
     }
 }

@@ -1,0 +1,2 @@
+# A server at work.
+start-server PLACE=sessile:sessions SESSIONS=50
