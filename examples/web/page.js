@@ -40,24 +40,19 @@ async function show() {
   return true;
 }
 
-function listen() {
-  const socket = new WebSocket(location.origin.replace("http", "ws") + "/live");
-  socket.onopen = () => live("on", "connected");
-  socket.onmessage = () => show();
-  socket.onclose = async (event) => {
-    live("off", "not connected");
-    if (event.code === 4001) {
-      say("Your session was ended.");
-      await show();
-    } else {
-      setTimeout(start, 1000);
-    }
-  };
+async function closed(ended) {
+  live("off", "not connected");
+  if (ended) {
+    say("Your session was ended.");
+    await show();
+  } else {
+    setTimeout(start, 1000);
+  }
 }
 
 async function start() {
   try {
-    if (await show()) listen();
+    if (await show()) await connect({ opened: () => live("on", "connected"), changed: show, closed });
   } catch {
     live("off", "the server is away");
     setTimeout(start, 1000);

@@ -36,6 +36,8 @@
 //! way round: the old key is dead in any case). The store does not see that the two belong together, so the new one begins
 //! anew with its absolute deadline. [`AsyncStore::rotate`] does it in one record, for code that sets the cookie itself.
 
+mod operators;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -45,11 +47,16 @@ use actix_session::storage::{
 use actix_web::cookie::time::Duration;
 use serde_json::Value;
 use sessile::nonblocking::AsyncStore;
-use sessile::{Error, Subject, Unknown, Write};
+use sessile::{Subject, Unknown, Write};
+use sessile_backends::adapting::{Home, Seen};
+use sessile_backends::{Backend, Error};
+use sessile_control::Control;
+
+use operators::serve_operators;
 
 type State = HashMap<String, String>;
 
-/// A [`SessionStore`] over a [sessile] store. As cheap to clone as that.
+/// A [`SessionStore`] over a [sessile] store, or over any other home. As cheap to clone as that.
 ///
 /// ```
 /// use actix_session::storage::SessionStore as _;
@@ -70,9 +77,10 @@ type State = HashMap<String, String>;
 /// # }
 /// ```
 #[derive(Debug, Clone)]
-pub struct SessileSessionStore {
-    sessions: AsyncStore,
+pub struct SessileSessionStore<H = AsyncStore> {
+    sessions: H,
     subject_key: Option<Arc<str>>,
+    control: Option<Control>,
 }
 
 impl SessileSessionStore {
@@ -96,9 +104,60 @@ impl SessileSessionStore {
     /// ```
     #[must_use]
     pub fn new(sessions: AsyncStore) -> Self {
-        Self { sessions, subject_key: None }
+        let control = serve_operators(&sessions);
+        Self { sessions, subject_key: None, control }
     }
 
+    /// Whether `sessile stats|ls|destroy|top|...` go to this process while it holds the store, over `control.sock` in its
+    /// directory, for this user and root alone: see [`sessile_control`]. On unless it is switched off. Where the socket cannot be
+    /// made, that is logged, with `tracing`, and the store works without.
+    ///
+    /// ```
+    /// # use sessile::nonblocking::AsyncStore;
+    /// # use actix_session_sessile::SessileSessionStore;
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let dir = tempfile::tempdir()?;
+    /// # let sessions = AsyncStore::open(dir.path()).await?;
+    /// let store = SessileSessionStore::new(sessions).control(false);
+    /// assert!(!dir.path().join("control.sock").exists());
+    /// # drop(store);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn control(mut self, serve: bool) -> Self {
+        self.control = if serve { self.control.or_else(|| serve_operators(&self.sessions)) } else { None };
+        self
+    }
+}
+
+impl SessileSessionStore<Arc<dyn Backend>> {
+    /// Keeps sessions in any home: a directory, Redis or Valkey, PostgreSQL; see [`sessile_backends`]. Operators are served by who has
+    /// opened the home, since only a directory has any: `Control::serve` of [`sessile_control`] with the store of an
+    /// [`Embedded`](sessile_backends::Embedded), as `examples/axum` does.
+    ///
+    /// ```
+    /// use actix_session_sessile::SessileSessionStore;
+    /// use sessile_backends::{Backend, Memory, Settings};
+    /// use std::sync::Arc;
+    ///
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let home: Arc<dyn Backend> = Arc::new(Memory::new(Settings::new())?);
+    /// let store = SessileSessionStore::over(home).subject_key("user_id");
+    /// // Log out everywhere, wherever the sessions are.
+    /// store.sessions().destroy_subject(b"42", None).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn over(home: Arc<dyn Backend>) -> Self {
+        Self { sessions: home, subject_key: None, control: None }
+    }
+}
+
+impl<H: Home> SessileSessionStore<H> {
     /// Attaches each session to the user whose name or number stands in it under this key, so that "your devices" and "log
     /// out everywhere" find it. A number counts as its digits; without the key, or with `null`, a session is nobody's.
     ///
@@ -147,7 +206,7 @@ impl SessileSessionStore {
     /// # }
     /// ```
     #[must_use]
-    pub fn sessions(&self) -> &AsyncStore {
+    pub fn sessions(&self) -> &H {
         &self.sessions
     }
 
@@ -168,26 +227,26 @@ impl SessileSessionStore {
         Ok(Write::new(data).idle(lifetime(ttl)).subject_change(self.subject(state)))
     }
 
-    async fn create(&self, write: Write) -> sessile::Result<SessionKey> {
+    async fn create(&self, write: Write) -> Result<SessionKey, Error> {
         loop {
             let key = generate_session_key();
-            match self.sessions.create(key.as_ref(), write.clone()).await {
+            match self.sessions.create(key.as_ref().as_bytes(), write.clone()).await {
                 // Somebody else's: whoever gets this session must not get that.
-                Err(Error::Duplicate) => {}
+                Err(Error::Store(sessile::Error::Duplicate)) => {}
                 created => return created.map(|_| key),
             }
         }
     }
 }
 
-impl SessionStore for SessileSessionStore {
+impl<H: Home> SessionStore for SessileSessionStore<H> {
     async fn load(&self, key: &SessionKey) -> Result<Option<State>, LoadError> {
-        match self.sessions.get_ref(key.as_ref()).await {
+        match self.sessions.look(key.as_ref().as_bytes()).await {
             Ok(Some(session)) => serde_json::from_slice(session.data())
                 .map(Some)
                 .map_err(|error| LoadError::Deserialization(error.into())),
             // No key of ours is so long.
-            Ok(None) | Err(Error::Invalid(_)) => Ok(None),
+            Ok(None) | Err(Error::Store(sessile::Error::Invalid(_))) => Ok(None),
             Err(error) => Err(LoadError::Other(error.into())),
         }
     }
@@ -197,32 +256,35 @@ impl SessionStore for SessileSessionStore {
         self.create(write).await.map_err(|error| SaveError::Other(error.into()))
     }
 
-    /// A session that has run out meanwhile goes on under a new key. One that was ended does not: what the request has written
-    /// is gone, and its client gets an empty session.
+    /// A session that is known to have run out meanwhile goes on under a new key. One that was ended does not, nor one of which
+    /// nobody knows what became, as in a home that keeps no endings: what the request has written is gone, and its client gets
+    /// an empty session.
     async fn update(&self, key: SessionKey, state: State, ttl: &Duration) -> Result<SessionKey, UpdateError> {
         let write = self.write(&state, ttl).map_err(|error| UpdateError::Serialization(error.into()))?;
-        let updated = match self.sessions.update(key.as_ref(), write.clone().shorten()).await {
+        let updated = match self.sessions.update(key.as_ref().as_bytes(), write.clone().shorten()).await {
             Ok(_) => Ok(key),
-            Err(Error::Unknown(Unknown::Ended)) => {
+            Err(Error::Store(sessile::Error::Unknown(Unknown::Expired) | sessile::Error::Invalid(_))) => {
+                self.create(write).await
+            }
+            Err(error) if error.is_unknown() => {
                 let empty = self.write(&State::new(), ttl);
                 self.create(empty.map_err(|error| UpdateError::Serialization(error.into()))?).await
             }
-            Err(Error::Unknown(_) | Error::Invalid(_)) => self.create(write).await,
             Err(error) => Err(error),
         };
         updated.map_err(|error| UpdateError::Other(error.into()))
     }
 
     async fn update_ttl(&self, key: &SessionKey, ttl: &Duration) -> Result<(), anyhow::Error> {
-        match self.sessions.touch(key.as_ref(), lifetime(ttl)).await {
-            Err(Error::Unknown(_) | Error::Invalid(_)) => Ok(()),
+        match self.sessions.touch(key.as_ref().as_bytes(), lifetime(ttl)).await {
+            Err(Error::Store(sessile::Error::Unknown(_) | sessile::Error::Invalid(_))) => Ok(()),
             touched => Ok(touched.map(drop)?),
         }
     }
 
     async fn delete(&self, key: &SessionKey) -> Result<(), anyhow::Error> {
-        match self.sessions.destroy(key.as_ref()).await {
-            Err(Error::Invalid(_)) => Ok(()),
+        match self.sessions.destroy(key.as_ref().as_bytes()).await {
+            Err(Error::Store(sessile::Error::Invalid(_))) => Ok(()),
             destroyed => Ok(destroyed.map(drop)?),
         }
     }

@@ -2,6 +2,8 @@
 //! in our own words: a counter and a user in a session, and what becomes of its cookie.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+use std::sync::Arc;
+
 use actix_session::config::{CookieContentSecurity, PersistentSession, TtlExtensionPolicy};
 use actix_session::storage::SessionStore;
 use actix_session::{Session, SessionExt, SessionMiddleware};
@@ -13,7 +15,9 @@ use actix_web::dev::ServiceResponse;
 use actix_web::web::{self, Json};
 use actix_web::{App, Result, guard, test};
 use serde::{Deserialize, Serialize};
+use sessile::Options;
 use sessile::nonblocking::AsyncStore;
+use sessile_backends::{Backend, Embedded, Memory, Settings};
 
 const NAME: &str = "test-session";
 const POLICIES: [CookieContentSecurity; 2] = [CookieContentSecurity::Signed, CookieContentSecurity::Private];
@@ -228,4 +232,13 @@ async fn sessile_is_accepted() {
     let directory = tempfile::tempdir().unwrap();
     let sessions = AsyncStore::open(directory.path()).await.unwrap();
     suite(|| SessileSessionStore::new(sessions.clone())).await;
+}
+
+/// The same suite over any other home.
+#[actix_web::test]
+async fn every_home_is_accepted() {
+    suite(|| SessileSessionStore::over(Arc::new(Memory::new(Settings::new()).unwrap()))).await;
+    let dir = tempfile::tempdir().unwrap();
+    let home: Arc<dyn Backend> = Arc::new(Embedded::open(Options::new(), dir.path()).await.unwrap());
+    suite(|| SessileSessionStore::over(home.clone())).await;
 }

@@ -11,6 +11,7 @@ use actix_web::cookie::time::Duration;
 use sessile::nonblocking::AsyncStore;
 use sessile::vfs::SimVfs;
 use sessile::{ManualClock, Options};
+use sessile_backends::{Memory, Settings};
 
 const MINUTE: Duration = Duration::MINUTE;
 
@@ -33,6 +34,25 @@ fn state(pairs: &[(&str, &str)]) -> HashMap<String, String> {
 
 fn pass(bench: &Bench, time: Duration) {
     bench.clock.advance(time.try_into().unwrap());
+}
+
+/// On unless it is switched off, and a server without is better than none.
+#[actix_web::test]
+async fn operators_are_served() {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("control.sock");
+    let sessions = AsyncStore::open(dir.path()).await.unwrap();
+    let store = SessileSessionStore::new(sessions.clone());
+    assert!(socket.exists());
+    drop(store.clone().control(false));
+    assert!(socket.exists(), "another handle has it on");
+    drop(store.control(false));
+    assert!(!socket.exists());
+    // Nothing can take the place of this.
+    std::fs::create_dir_all(socket.join("something")).unwrap();
+    let store = SessileSessionStore::new(sessions).control(true);
+    store.save(state(&[]), &MINUTE).await.unwrap();
+    assert_eq!(store.sessions().len(), 1);
 }
 
 #[actix_web::test]
@@ -73,7 +93,12 @@ async fn updating_of_an_expired_state_is_handled_gracefully() {
 /// A slow request has loaded a session, another logs it out, the slow one writes.
 #[actix_web::test]
 async fn an_update_after_a_logout_does_not_bring_the_data_back() {
-    let Bench { store, .. } = bench();
+    stays_logged_out(bench().store).await;
+    // A home that keeps no endings cannot say what became of a session.
+    stays_logged_out(SessileSessionStore::over(Arc::new(Memory::new(Settings::new()).unwrap()))).await;
+}
+
+async fn stays_logged_out(store: impl SessionStore) {
     let secret = state(&[("user", "\"alice\"")]);
     let key = store.save(secret.clone(), &MINUTE).await.unwrap();
     let name = key.as_ref().to_owned();

@@ -38,21 +38,20 @@
 //!
 //! A session whose last value was removed or cleared is a session still, in the store and by its cookie: `flush` ends one.
 
+mod calls;
+mod operators;
 mod record;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
-use async_trait::async_trait;
-use serde_json::Value;
 use sessile::nonblocking::AsyncStore;
-use sessile::{Deadline, Error, Subject, Write};
-use tower_sessions_core::session::{Id, Record};
-use tower_sessions_core::session_store::{self, ExpiredDeletion, SessionStore};
+use sessile_backends::Backend;
+use sessile_backends::adapting::Home;
+use sessile_control::Control;
+use tower_sessions_core::session::Id;
 
-use record::{Failed, date_of, deadline_of, encode, left_until};
+use operators::serve_operators;
 
 /// What becomes of a session that is saved after it has ended: a slow request may still hold one that another request has
 /// logged out. See [`SessileStore::saving`].
@@ -62,12 +61,12 @@ pub enum Saving {
     /// It stays ended, and [`SessileStore::refused_saves`] counts it. What you want.
     #[default]
     Strict,
-    /// It is there again. For a store that is the cache of a [`CachingSessionStore`](session_store::CachingSessionStore): that
+    /// It is there again. For a store that is the cache of a [`CachingSessionStore`](tower_sessions_core::session_store::CachingSessionStore): that
     /// fills its cache by saving.
     Upsert,
 }
 
-/// A [`SessionStore`] over a [sessile] store. As cheap to clone as that.
+/// A [`SessionStore`](tower_sessions_core::SessionStore) over a [sessile] store, or over any other home. As cheap to clone as that.
 ///
 /// ```
 /// use sessile::nonblocking::AsyncStore;
@@ -91,11 +90,12 @@ pub enum Saving {
 /// # }
 /// ```
 #[derive(Debug, Clone)]
-pub struct SessileStore {
-    sessions: AsyncStore,
+pub struct SessileStore<H = AsyncStore> {
+    sessions: H,
     saving: Saving,
     subject_key: Option<Arc<str>>,
     refused: Arc<AtomicU64>,
+    control: Option<Control>,
 }
 
 impl SessileStore {
@@ -119,7 +119,93 @@ impl SessileStore {
     /// ```
     #[must_use]
     pub fn new(sessions: AsyncStore) -> Self {
-        Self { sessions, saving: Saving::default(), subject_key: None, refused: Arc::default() }
+        let control = serve_operators(&sessions);
+        Self { control, ..Self::keeping(sessions) }
+    }
+
+    /// Whether `sessile stats|ls|destroy|top|...` go to this process while it holds the store, over `control.sock` in its
+    /// directory, for this user and root alone: see [`sessile_control`]. On unless it is switched off. Where the socket cannot be
+    /// made, that is logged, with `tracing`, and the store works without.
+    ///
+    /// ```
+    /// # use sessile::nonblocking::AsyncStore;
+    /// # use tower_sessions_sessile::SessileStore;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let dir = tempfile::tempdir()?;
+    /// # let sessions = AsyncStore::open(dir.path()).await?;
+    /// let store = SessileStore::new(sessions).control(false);
+    /// assert!(!dir.path().join("control.sock").exists());
+    /// # drop(store);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn control(mut self, serve: bool) -> Self {
+        self.control = if serve { self.control.or_else(|| serve_operators(&self.sessions)) } else { None };
+        self
+    }
+
+    /// The id under which the store keeps a session: to compare with handles, or to end it by
+    /// [`sessions`](Self::sessions).
+    ///
+    /// ```
+    /// # use sessile::nonblocking::AsyncStore;
+    /// # use std::sync::Arc;
+    /// # use tower_sessions::Session;
+    /// # use tower_sessions_sessile::SessileStore;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let dir = tempfile::tempdir()?;
+    /// # let sessions = AsyncStore::open(dir.path()).await?;
+    /// # let store = SessileStore::new(sessions).subject_key("user");
+    /// # let session = Session::new(None, Arc::new(store.clone()), None);
+    /// # session.insert("user", "alice").await?;
+    /// # session.save().await?;
+    /// // Which of Alice's devices is this one?
+    /// let id = session.id().expect("it was saved");
+    /// let this = store.sessions().handle_of(SessileStore::id_of(&id))?;
+    /// for device in store.sessions().sessions_of("alice").await? {
+    ///     assert_eq!(device?.handle(), this);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn id_of(id: &Id) -> [u8; 16] {
+        id.0.to_le_bytes()
+    }
+}
+
+impl SessileStore<Arc<dyn Backend>> {
+    /// Keeps sessions in any home: a directory, Redis or Valkey, PostgreSQL; see [`sessile_backends`]. Operators are served by who has
+    /// opened the home, since only a directory has any: `Control::serve` of [`sessile_control`] with the store of an
+    /// [`Embedded`](sessile_backends::Embedded), as `examples/axum` does.
+    ///
+    /// ```
+    /// use sessile_backends::{Backend, Memory, Settings};
+    /// use std::sync::Arc;
+    /// use tower_sessions_sessile::SessileStore;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let home: Arc<dyn Backend> = Arc::new(Memory::new(Settings::new())?);
+    /// let store = SessileStore::over(home).subject_key("user_id");
+    /// // Log out everywhere, wherever the sessions are.
+    /// store.sessions().destroy_subject(b"42", None).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn over(home: Arc<dyn Backend>) -> Self {
+        Self::keeping(home)
+    }
+}
+
+impl<H: Home> SessileStore<H> {
+    fn keeping(sessions: H) -> Self {
+        let (saving, refused) = (Saving::default(), Arc::default());
+        Self { sessions, saving, subject_key: None, refused, control: None }
     }
 
     /// What becomes of a session that is saved after it has ended.
@@ -194,7 +280,7 @@ impl SessileStore {
     /// # }
     /// ```
     #[must_use]
-    pub fn sessions(&self) -> &AsyncStore {
+    pub fn sessions(&self) -> &H {
         &self.sessions
     }
 
@@ -222,144 +308,6 @@ impl SessileStore {
     #[must_use]
     pub fn refused_saves(&self) -> u64 {
         self.refused.load(Ordering::Relaxed)
-    }
-
-    /// The id under which the store keeps a session: to compare with handles, or to end it by
-    /// [`sessions`](Self::sessions).
-    ///
-    /// ```
-    /// # use sessile::nonblocking::AsyncStore;
-    /// # use std::sync::Arc;
-    /// # use tower_sessions::Session;
-    /// # use tower_sessions_sessile::SessileStore;
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let dir = tempfile::tempdir()?;
-    /// # let sessions = AsyncStore::open(dir.path()).await?;
-    /// # let store = SessileStore::new(sessions).subject_key("user");
-    /// # let session = Session::new(None, Arc::new(store.clone()), None);
-    /// # session.insert("user", "alice").await?;
-    /// # session.save().await?;
-    /// // Which of Alice's devices is this one?
-    /// let id = session.id().expect("it was saved");
-    /// let this = store.sessions().handle_of(SessileStore::id_of(&id))?;
-    /// for device in store.sessions().sessions_of("alice").await? {
-    ///     assert_eq!(device?.handle(), this);
-    /// }
-    /// # Ok(())
-    /// # }
-    /// ```
-    #[must_use]
-    pub fn id_of(id: &Id) -> [u8; 16] {
-        id.0.to_le_bytes()
-    }
-
-    fn subject(&self, data: &HashMap<String, Value>) -> Subject {
-        let Some(key) = &self.subject_key else { return Subject::Keep };
-        match data.get(&**key) {
-            None | Some(Value::Null) => Subject::Clear,
-            Some(Value::String(name)) if name.is_empty() => Subject::Clear,
-            Some(Value::String(name)) => Subject::Set(name.clone().into_bytes()),
-            Some(value) => Subject::Set(value.to_string().into_bytes()),
-        }
-    }
-
-    /// Whether a session already says what is to be written, but for its deadline.
-    async fn is_same(
-        &self,
-        id: [u8; 16],
-        data: &[u8],
-        subject: &Subject,
-        deadline: Deadline,
-    ) -> sessile::Result<bool> {
-        let Some(stored) = self.sessions.get_ref(id).await? else { return Ok(false) };
-        let belongs = match subject {
-            Subject::Set(name) => stored.subject() == Some(self.sessions.subject_digest(name)?),
-            Subject::Clear => stored.subject().is_none(),
-            Subject::Keep => true,
-        };
-        Ok(belongs && stored.deadline() <= deadline && stored.data() == data)
-    }
-
-    async fn write(&self, record: &Record) -> Result<(), Failed> {
-        let (id, deadline) = (Self::id_of(&record.id), deadline_of(record.expiry_date));
-        let (data, subject) = (encode(&record.data)?, self.subject(&record.data));
-        if self.is_same(id, &data, &subject, deadline).await? {
-            match self.sessions.touch(id, left_until(record.expiry_date)).await {
-                // It has ended since it was looked at: then it is as if it had ended before.
-                Err(Error::Unknown(_)) => {}
-                touched => return Ok(touched.map(drop)?),
-            }
-        }
-        let write = Write::new(data).idle_until(deadline).subject_change(subject).shorten();
-        match self.saving {
-            Saving::Strict => self.sessions.update(id, write).await?,
-            Saving::Upsert => self.sessions.set(id, write).await?,
-        };
-        Ok(())
-    }
-}
-
-#[async_trait]
-impl SessionStore for SessileStore {
-    async fn create(&self, record: &mut Record) -> session_store::Result<()> {
-        let data = encode(&record.data)?;
-        loop {
-            let write = Write::new(data.clone())
-                .idle_until(deadline_of(record.expiry_date))
-                .subject_change(self.subject(&record.data));
-            match self.sessions.create(Self::id_of(&record.id), write).await {
-                // Another session has that id: whoever gets this one must not get that.
-                Err(Error::Duplicate) => record.id = Id::default(),
-                created => return Ok(created.map(drop).map_err(Failed::from)?),
-            }
-        }
-    }
-
-    async fn save(&self, record: &Record) -> session_store::Result<()> {
-        match self.write(record).await {
-            Err(Failed::Store(Error::Unknown(_))) => {
-                self.refused.fetch_add(1, Ordering::Relaxed);
-                Ok(())
-            }
-            written => Ok(written?),
-        }
-    }
-
-    async fn load(&self, id: &Id) -> session_store::Result<Option<Record>> {
-        let found = self.sessions.get_ref(Self::id_of(id)).await.map_err(Failed::from)?;
-        let Some(session) = found else { return Ok(None) };
-        let data = serde_json::from_slice(session.data())
-            .map_err(|error| session_store::Error::Decode(error.to_string()))?;
-        Ok(Some(Record { id: *id, data, expiry_date: date_of(session.deadline()) }))
-    }
-
-    async fn delete(&self, id: &Id) -> session_store::Result<()> {
-        let destroyed = self.sessions.destroy(Self::id_of(id)).await;
-        Ok(destroyed.map(drop).map_err(Failed::from)?)
-    }
-}
-
-/// Expired sessions go by themselves; this is for code that asks for it at a certain moment.
-#[async_trait]
-impl ExpiredDeletion for SessileStore {
-    async fn delete_expired(&self) -> session_store::Result<()> {
-        let store = self.sessions.store().clone();
-        let maintained = tokio::task::spawn_blocking(move || store.maintain(Duration::from_secs(1))).await;
-        match maintained {
-            Ok(maintained) => Ok(maintained.map(drop).map_err(Failed::from)?),
-            Err(stopped) => Err(session_store::Error::Backend(stopped.to_string())),
-        }
-    }
-
-    /// Goes on after an error, which the next round may not meet.
-    #[cfg(feature = "deletion-task")]
-    async fn continuously_delete_expired(self, period: Duration) -> session_store::Result<()> {
-        let mut interval = tokio::time::interval(period);
-        loop {
-            interval.tick().await;
-            let _ = self.delete_expired().await;
-        }
     }
 }
 

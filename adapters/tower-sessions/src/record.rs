@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use serde_json::Value;
-use sessile::{Deadline, Error};
+use sessile::Deadline;
+use sessile_backends::Error;
 use time::{OffsetDateTime, PrimitiveDateTime};
 use tower_sessions_core::session_store;
 

@@ -35,6 +35,25 @@ fn record(data: Value) -> Record {
     Record { id: Id::default(), data, expiry_date }
 }
 
+/// On unless it is switched off, and a server without is better than none.
+#[tokio::test]
+async fn operators_are_served() {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("control.sock");
+    let sessions = AsyncStore::open(dir.path()).await.unwrap();
+    let store = SessileStore::new(sessions.clone());
+    assert!(socket.exists());
+    drop(store.clone().control(false));
+    assert!(socket.exists(), "another handle has it on");
+    drop(store.control(false));
+    assert!(!socket.exists());
+    // Nothing can take the place of this.
+    std::fs::create_dir_all(socket.join("something")).unwrap();
+    let store = SessileStore::new(sessions).control(true);
+    store.create(&mut record(json!({}))).await.unwrap();
+    assert_eq!(store.sessions().len(), 1);
+}
+
 #[tokio::test]
 async fn create() {
     let store = fresh();

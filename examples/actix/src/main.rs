@@ -47,6 +47,7 @@ async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
             .wrap(layer.build())
             .route("/", file("text/html; charset=utf-8", include_str!("../../web/index.html")))
             .route("/style.css", file("text/css", include_str!("../../web/style.css")))
+            .route("/wire.js", file("text/javascript", include_str!("../../web/wire.js")))
             .route("/page.js", file("text/javascript", include_str!("../../web/page.js")))
             .route("/me", web::get().to(me))
             .route("/live", web::get().to(live))

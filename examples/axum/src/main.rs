@@ -1,24 +1,26 @@
 //! An axum server that remembers you: `cargo run -p sessile-example-axum`, then http://127.0.0.1:3000 in two browsers. `ADDR`,
-//! `SESSILE_DIR` and `IDLE_SECONDS` change where and how long. Outside your own machine: behind HTTPS, `with_secure(true)`.
+//! `SESSILE_DIR` and `IDLE_SECONDS` change where and how long; `SESSION_STORE=redis://host?absolute=12h` keeps sessions in another
+//! home. Outside your own machine: behind HTTPS, `with_secure(true)`.
 
-use std::{error::Error, time::Duration};
+use std::{error::Error, sync::Arc, time::Duration};
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{Json, Redirect, Response};
 use axum::routing::{get, post};
 use axum::{Form, Router, extract::State};
-use futures_util::StreamExt as _;
+use futures_util::{StreamExt as _, TryStreamExt as _};
 use serde_json::{Value, json};
-use sessile::nonblocking::AsyncStore;
-use sessile::{Handle, Options, Session as Stored, SessionEvent};
+use sessile::{Events, Handle, Options, Place, Session as Stored, SessionEvent};
+use sessile_backends::{Backend, Embedded, connect};
+use sessile_control::Control;
 use tokio::sync::broadcast::{self, error::RecvError};
 use tower_sessions::cookie::{SameSite, time};
 use tower_sessions::{Expiry, Session, SessionManagerLayer};
 use tower_sessions_sessile::SessileStore;
 
-/// The store, and what happens in it for every open socket; it ends when the server stops.
-type App = (AsyncStore, broadcast::WeakSender<SessionEvent>);
+/// The home of sessions, and what happens in it for every open socket; it ends when the server stops.
+type App = (Arc<dyn Backend>, broadcast::WeakSender<SessionEvent>);
 type Heard = broadcast::Receiver<SessionEvent>;
 type Answer<T = Redirect> = Result<T, StatusCode>;
 type Fields = Form<std::collections::HashMap<String, String>>;
@@ -28,29 +30,56 @@ fn failed(error: impl Error) -> StatusCode {
     StatusCode::INTERNAL_SERVER_ERROR
 }
 
+fn var(name: &str, or: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| or.to_owned())
+}
+
+/// A home of sessions. Only a directory tells what happens in it, and can be acted on by `sessile` while this process has it.
+type Found = (Arc<dyn Backend>, Option<Events>, Option<Control>);
+
+/// Where sessions live: `SESSION_STORE` says, or it is a directory.
+async fn home() -> Result<Found, Box<dyn Error>> {
+    let address = var("SESSION_STORE", "");
+    if !address.is_empty() && !address.starts_with("sessile:") {
+        return Ok((connect(&address).await?, None, None));
+    }
+    let options = Options::new().absolute(Duration::from_secs(12 * 3600)).lock_wait(Duration::from_secs(5));
+    let home = if address.is_empty() {
+        Embedded::open(options, var("SESSILE_DIR", "sessions")).await?
+    } else {
+        let place = Place::parse(&address)?;
+        Embedded::open(place.options(options), place.directory()).await?
+    };
+    let events = home.store().events()?;
+    let control = Control::serve(home.store().store()).inspect_err(|error| eprintln!("{error}")).ok();
+    Ok((Arc::new(home), Some(events), control))
+}
+
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let var = |name, or: &str| std::env::var(name).unwrap_or_else(|_| or.to_owned());
-    let options = Options::new().absolute(Duration::from_secs(12 * 3600)).lock_wait(Duration::from_secs(5));
-    let store = AsyncStore::open_with(options, var("SESSILE_DIR", "sessions")).await?;
+    let (store, mut events, _control) = home().await?;
     let idle = time::Duration::seconds(var("IDLE_SECONDS", "1800").parse()?);
-    let layer = SessionManagerLayer::new(SessileStore::new(store.clone()).subject_key("user"))
+    let layer = SessionManagerLayer::new(SessileStore::over(store.clone()).subject_key("user"))
         .with_secure(false)
         .with_same_site(SameSite::Lax)
         .with_always_save(true) // Every request counts as use. That costs a touch.
         .with_expiry(Expiry::OnInactivity(idle));
     let sender = broadcast::channel(1024).0;
     let app: App = (store.clone(), sender.downgrade());
-    let mut events = store.events()?;
     let telling = tokio::spawn(async move {
-        while let Some(event) = events.next().await {
+        while let Some(events) = &mut events
+            && let Some(event) = events.next().await
+        {
             let _ = sender.send(event);
         }
+        // Where nobody tells, sockets look by themselves, until this is dropped.
+        std::future::pending::<()>().await;
     });
     let file = |kind: &'static str, text: &'static str| get(async move || ([("content-type", kind)], text));
     let routes = Router::new()
         .route("/", file("text/html; charset=utf-8", include_str!("../../web/index.html")))
         .route("/style.css", file("text/css", include_str!("../../web/style.css")))
+        .route("/wire.js", file("text/javascript", include_str!("../../web/wire.js")))
         .route("/page.js", file("text/javascript", include_str!("../../web/page.js")))
         .route("/me", get(me))
         .route("/live", get(live))
@@ -75,7 +104,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 async fn known((store, _): &App, session: &Session) -> Answer<Option<(String, Handle)>> {
     let user: Option<String> = session.get("user").await.map_err(failed)?;
     let handle =
-        session.id().map(|id| store.handle_of(SessileStore::id_of(&id))).transpose().map_err(failed)?;
+        session.id().map(|id| store.handle_of(&SessileStore::id_of(&id))).transpose().map_err(failed)?;
     Ok(user.zip(handle))
 }
 
@@ -90,7 +119,7 @@ async fn login(session: Session, headers: HeaderMap, Form(fields): Fields) -> An
 
 async fn me(State(app): State<App>, session: Session) -> Answer<Json<Value>> {
     let Some((user, mine)) = known(&app, &session).await? else { return Ok(Json(json!({ "user": null }))) };
-    let mut all: Vec<Stored> = app.0.sessions_of(&user).await.map_err(failed)?.flatten().collect();
+    let mut all: Vec<Stored> = app.0.sessions_of(user.as_bytes()).try_collect().await.map_err(failed)?;
     all.sort_by_key(|one| (one.created_ms(), one.handle()));
     let device = |one: &Stored| {
         let data: Value = serde_json::from_slice(one.data()).unwrap_or_default();
@@ -110,18 +139,19 @@ async fn logout(session: Session) -> Answer {
 /// One record ends them all, however many they are.
 async fn logout_everywhere(State(app): State<App>, session: Session) -> Answer {
     if let Some((user, _)) = known(&app, &session).await? {
-        app.0.destroy_subject(user, None).await.map_err(failed)?;
+        app.0.destroy_subject(user.as_bytes(), None).await.map_err(failed)?;
     }
     logout(session).await
 }
 
 /// A handle is no secret and proves nothing: a session is ended only by whom it belongs to.
 async fn end_device(State(app): State<App>, session: Session, Form(fields): Fields) -> Answer {
-    let handle = fields.get("handle").and_then(|it| it.parse().ok()).ok_or(StatusCode::BAD_REQUEST)?;
-    let theirs = app.0.get_handle(&handle).await.map_err(failed)?.and_then(|one| one.subject());
-    let mine = known(&app, &session).await?.and_then(|(user, _)| app.0.subject_digest(user).ok());
+    let handle: Handle =
+        fields.get("handle").and_then(|it| it.parse().ok()).ok_or(StatusCode::BAD_REQUEST)?;
+    let theirs = app.0.get_handle(handle).await.map_err(failed)?.and_then(|one| one.subject());
+    let mine = known(&app, &session).await?.and_then(|(user, _)| app.0.subject_digest(user.as_bytes()).ok());
     if mine.is_some() && mine == theirs {
-        app.0.destroy_handle(&handle).await.map_err(failed)?;
+        app.0.destroy_handle(handle).await.map_err(failed)?;
     }
     Ok(Redirect::to("/"))
 }
@@ -129,14 +159,35 @@ async fn end_device(State(app): State<App>, session: Session, Form(fields): Fiel
 /// A socket belongs to the session that opened it, and ends with it.
 async fn live(State(app): State<App>, session: Session, upgrade: WebSocketUpgrade) -> Answer<Response> {
     let events = app.1.upgrade().ok_or(StatusCode::SERVICE_UNAVAILABLE)?.subscribe();
-    let (_, mine) = known(&app, &session).await?.ok_or(StatusCode::UNAUTHORIZED)?;
+    let mine = known(&app, &session).await?.ok_or(StatusCode::UNAUTHORIZED)?;
     Ok(upgrade.on_upgrade(move |socket| watch(socket, app.0, mine, events)))
 }
 
-async fn watch(mut socket: WebSocket, store: AsyncStore, mine: Handle, mut events: Heard) {
+/// The user's devices, to be compared.
+async fn devices(home: &Arc<dyn Backend>, user: &str) -> Vec<Handle> {
+    let all = home.sessions_of(user.as_bytes()).map_ok(|one| one.handle()).try_collect().await;
+    let mut all: Vec<Handle> = all.unwrap_or_default();
+    all.sort();
+    all
+}
+
+async fn watch(
+    mut socket: WebSocket,
+    home: Arc<dyn Backend>,
+    (user, mine): (String, Handle),
+    mut events: Heard,
+) {
+    let (nobody_tells, mut seen) = (home.capabilities().shared, devices(&home, &user).await);
     let code = loop {
-        let Ok(Some(session)) = store.get_handle(&mine).await else { break 4001 };
+        let Ok(Some(session)) = home.get_handle(mine).await else { break 4001 };
         tokio::select! {
+            () = tokio::time::sleep(Duration::from_secs(1)), if nobody_tells => {
+                let now = devices(&home, &user).await;
+                if now != seen && socket.send(Message::Text("changed".into())).await.is_err() {
+                    return;
+                }
+                seen = now;
+            }
             heard = socket.recv() => if !matches!(heard, Some(Ok(_))) { return },
             event = events.recv() => match event {
                 Err(RecvError::Closed) => break 1001,
