@@ -1,2 +1,2 @@
-export { SessileStore } from "./index.js";
+export { SessileStore, restore } from "./index.js";
 export type { Answer, Backup, Device, Ended, Figures, Maintenance, SessileOptions } from "./index.js";

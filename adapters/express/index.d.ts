@@ -5,7 +5,12 @@ export type Answer<T> = (error: any, value: T) => void;
 
 export interface SessileOptions {
   /** The directory of the store. It is made where there is none, and belongs to one process. */
-  path: string | URL;
+  path?: string | URL;
+  /**
+   * The same as a URL, with settings: `sessile:./sessions?durability=written`. What it says counts, whatever the other options say.
+   * Without `path` and `url`, `SESSION_STORE` in the environment is that URL.
+   */
+  url?: string | URL;
   /**
    * How long a session lives without being used, in milliseconds, where its cookie does not say. One day unless it is set.
    * A function decides for every session; what it leaves undefined is left to the cookie.
@@ -35,8 +40,27 @@ export interface SessileOptions {
   sessionBytesMax?: number;
   /** The most bytes of the store's files. */
   diskBytesMax?: number;
+  /**
+   * What happens at a limit, or on a full disk: `reject` refuses what is new; `evict-anonymous`, unless it is set, ends those sessions that
+   * would end soonest and have no subject. Without `subject` that is anybody.
+   */
+  atLimit?: "reject" | "evict-anonymous";
+  /**
+   * Whether the command `sessile` can act on the store while this process holds it, over `control.sock` in the directory, for the
+   * same user and root alone. True unless it is set; where the socket cannot be made, the process warns and goes on.
+   */
+  control?: boolean;
+  /**
+   * Where the keys of an encrypted store are: `file:/etc/shop/keys`, a file that nobody else may read, or `env:SHOP_KEYS`, a variable with the keys in it. A store
+   * that is created with keys is encrypted; one that was created without is encrypted by `sessile encrypt`.
+   */
+  keys?: string;
   /** What to do about a damaged store: refuse to open it, or open it without what the damage may have ended. */
   recovery?: "strict" | "salvage";
+  /** The store that is being left: each of its sessions moves here on its first use. */
+  fallback?: session.Store;
+  /** How long that store is waited for, in milliseconds. 5,000 unless it is set. */
+  fallbackTimeout?: number;
 }
 
 /** A session, for a page of devices. */
@@ -81,8 +105,47 @@ export interface Figures {
   /** What latched the store, when something did: then it takes no more writes. */
   latched?: string;
   clockUnconfirmed: boolean;
+  /** What holds the store: `"ext4"`, `"tmpfs"`, `"overlay"`; `undefined` where that is not a known one. */
+  fileSystem?: string;
+  /** Where all sessions are lost when the machine or the container begins anew: that, and what to do. */
+  volumeWarning?: string;
   /** How often a session was saved that had ended, and stayed so. */
   refusedSaves: number;
+  /** With `fallback`: what became of the sessions of the store that is being left. */
+  fallback?: Leaving;
+}
+
+/** What became of the sessions of a store that is being left. Counts since the store was opened. */
+export interface Leaving {
+  moved: number;
+  /** Refused, because their user, or all, had been logged out before they moved. */
+  refused: number;
+  /** Ended without having moved, or without its being known here that they had begun here. */
+  endedThere: number;
+  /** What the old store is still to be told to delete. */
+  pendingDeletes: number;
+  /** How often the old store could not be asked. */
+  unreachable: number;
+  /** When moving began. */
+  since: Date;
+  /** When the last one will have ended that was not used since then; `null` where nobody can know. */
+  switchOffAt: Date | null;
+}
+
+/** Whether the store that is being left can be switched off. */
+export interface Left {
+  done: boolean;
+  /** How many it still has; `undefined` where it does not tell its ids. */
+  left: number | undefined;
+  switchOffAt: Date | null;
+}
+
+/** What moving all has come to. */
+export interface Moved {
+  moved: number;
+  over: number;
+  /** Could not be written here: too large, for instance. Those are left where they are. */
+  failed: number;
 }
 
 export interface Maintenance {
@@ -98,9 +161,16 @@ export interface Backup {
   sessions: number;
 }
 
+/**
+ * Makes a store in the directory `path`, which is empty or not there, of the backup in `from`, before a `SessileStore` opens it, and waits
+ * for it. A backup does not know what was ended after it was made: with `keep` that is back, with `end` everybody logs in again.
+ * Says how many sessions the backup had. A backup of an encrypted store wants its `keys`.
+ */
+export function restore(from: string, path: string, choice: ({ keep: true } | { end: true }) & { keys?: string }): number | null;
+
 /** A store for express-session in a directory. Every call is answered by its callback, or by a promise where there is none. */
 export class SessileStore extends session.Store {
-  constructor(options: SessileOptions);
+  constructor(options?: SessileOptions);
 
   /** Answers when the store is open, or why it is not. */
   ready(callback: Answer<void>): void;
@@ -151,9 +221,16 @@ export class SessileStore extends session.Store {
   maintain(budget: number, callback: Answer<Maintenance>): void;
   maintain(callback: Answer<Maintenance>): void;
   maintain(budget?: number): Promise<Maintenance>;
-  /** Copies the store, while it goes on running, to a directory that is empty or not there. */
+  /** Copies the store, while it goes on running, to a directory that is new or has an earlier backup of it, which is then gone on with. */
   backup(directory: string, callback: Answer<Backup>): void;
   backup(directory: string): Promise<Backup>;
+  /** Whether the store that is being left can be switched off. */
+  fallbackDone(callback: Answer<Left>): void;
+  fallbackDone(): Promise<Left>;
+  /** Has all sessions move of the store that is being left, so many each second: 100 unless it is set. */
+  moveAll(options: { perSecond?: number }, callback: Answer<Moved>): void;
+  moveAll(callback: Answer<Moved>): void;
+  moveAll(options?: { perSecond?: number }): Promise<Moved>;
   /** Answers who has asked, syncs, and lets the directory go. */
   close(callback: Answer<void>): void;
   close(): Promise<void>;

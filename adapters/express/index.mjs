@@ -1,3 +1,3 @@
 import sessile from "./index.js";
 
-export const { SessileStore } = sessile;
+export const { SessileStore, restore } = sessile;

@@ -45,11 +45,17 @@ function cookieOf(session) {
 // Whether two cookies say the same, but for the moment at which they end.
 function isSame(one, other) {
   if (!one || !other) return !one && !other;
-  for (const name of new Set([...Object.keys(one), ...Object.keys(other)])) {
-    if (name === "expires") continue;
+  return (endOf(one) === undefined) === (endOf(other) === undefined) && saysTheSame(one, other) && saysTheSame(other, one);
+}
+
+// Whether everything that the one says, the other says too.
+function saysTheSame(one, other) {
+  for (const name of Object.keys(one)) {
+    // @fastify/session repeats the end of before as `originalExpires`.
+    if (name === "expires" || name === "originalExpires") continue;
     if (name === "originalMaxAge" ? !isSameAge(one[name], other[name]) : one[name] !== other[name]) return false;
   }
-  return (endOf(one) === undefined) === (endOf(other) === undefined);
+  return true;
 }
 
 function isSameAge(one, other) {

@@ -2,12 +2,17 @@
 //
 // Invariants:
 // 1. Each call is answered once: by its callback, which is called by the event loop and never from inside our own code, or
-//    by its promise. What a callback throws is its own affair.
+//    by its promise. What a callback throws is its own affair. Callbacks come in the order in which their answers were known,
+//    and `ended` among them: all in the event loop's next turn, as MemoryStore does it. So requests that came together go
+//    through the program together, step by step, for less of the processor than one after the other (benches/node, side by
+//    side); and the loop takes one new connection a turn.
 // 2. Calls reach the store in the order in which they were made, also those that were made before it was open.
 // 3. The event loop stays alive while somebody waits for an answer, and not otherwise.
 "use strict";
 
 const { AsyncResource } = require("node:async_hooks");
+// As it is now, and not what a test's clock puts in its place.
+const { setImmediate } = require("node:timers");
 const { native } = require("./native.js");
 
 function failure(code, message) {
@@ -17,6 +22,8 @@ function failure(code, message) {
 }
 
 const closed = () => failure("ERR_SESSILE_CLOSED", "the store is closed; make a new SessileStore");
+// A program may throw what is no error, and nobody must take that for success.
+const thrown = (error) => error || failure("ERR_SESSILE", `a function of the program has thrown ${String(error)}`);
 const nothing = () => {};
 
 class Desk {
@@ -32,24 +39,55 @@ class Desk {
   #closing;
   #idle = nothing;
   #hear;
+  #companion;
+  #warns;
+  // Where the addon writes when the session ends that it has given last.
+  #slate;
 
-  constructor() {
+  // `warns` says whether a store that cannot be opened is told to the process.
+  constructor({ warns = true } = {}) {
+    this.#warns = warns;
     const { Native } = native();
-    this.#native = new Native(() => this.#fetch());
+    const memory = Buffer.alloc(Float64Array.BYTES_PER_ELEMENT);
+    this.#slate = new Float64Array(memory.buffer, memory.byteOffset, 1);
+    this.#native = new Native(() => this.#fetch(), memory);
   }
 
-  // Opens the store. Nobody waits for it but those who have something to do there.
-  open(directory, settings) {
+  // When the session ends that the store has just given.
+  get deadline() {
+    return this.#slate[0];
+  }
+
+  // Opens the store, and then its companion, if it has one, which is closed after it. Nobody waits for that but those who have
+  // something to do there.
+  open(directory, settings, keys, companion) {
+    this.#companion = companion;
+    const opened = (error) => {
+      if (error || !companion || this.#state !== "opening") return this.#opened(error);
+      companion.open(this.#native).then(() => this.#opened(), (failed) => this.#giveUp(failed));
+    };
     try {
-      this.reply(this.#native.open(directory, settings), (error) => this.#opened(error));
+      this.reply(this.#native.open(directory, settings, keys), opened);
     } catch (error) {
-      this.#opened(error);
+      opened(error);
     }
+  }
+
+  // Without its companion the store serves nobody, and must not look as if it did.
+  #giveUp(failed) {
+    this.settled(() => this.#native.close()).catch(nothing).then(() => this.#opened(failed));
   }
 
   #opened(error) {
     if (this.#state === "opening") this.#state = error ? "failed" : "open";
     this.#failure = error;
+    // Whoever asks is told; a server that is asked nothing yet would look as if all were well.
+    if (error && this.#warns && !this.#closing) {
+      process.emitWarning(`the session store cannot be opened, so every request that needs it fails: ${error.message}`, { type: "SessileWarning", code: "SESSILE_NOT_OPENED" });
+    }
+    const unserved = this.#native.unserved();
+    // The store works without; whoever is on call must know before he needs it.
+    if (unserved) process.emitWarning(unserved, { type: "SessileWarning", code: "SESSILE_UNSERVED" });
     const early = this.#early;
     this.#early = [];
     for (const begin of early) begin();
@@ -59,41 +97,42 @@ class Desk {
   // Answers `callback`, or a promise where there is none. `prepare` is run at once and gives what is to be done when the
   // store is open: that is given the store and `done`. What either of them throws is the answer.
   ask(callback, prepare) {
-    const { settle, later, promise } = answering(callback);
+    const answer = answering(callback);
     let answered = false;
     let waits = false;
     const done = (error, value) => {
       if (answered) return;
       answered = true;
       if (waits) this.#leave();
-      settle(error ?? null, value);
+      answer.settle(error ?? null, value);
     };
-    const attempt = (work) => {
-      try {
-        work();
-      } catch (error) {
-        // A program may throw what is no error, and nobody must take that for success.
-        done(error || failure("ERR_SESSILE", `a function of the program has thrown ${String(error)}`));
-      }
-    };
-    attempt(() => {
+    try {
       const work = prepare();
       if (this.#closing || this.#state === "closed") throw closed();
       if (this.#state === "failed") throw this.#failure;
-      if (this.#state === "open") return work(this.#native, done);
-      this.#early.push(() => attempt(() => {
-        if (this.#state === "failed") throw this.#failure;
-        if (this.#state === "closed") throw closed();
-        work(this.#native, done);
-      }));
-    });
+      if (this.#state === "open") work(this.#native, done);
+      else this.#early.push(() => this.#catchUp(work, done));
+    } catch (error) {
+      done(thrown(error));
+    }
     if (!answered) {
       waits = true;
-      later();
+      answer.later();
       this.#calls += 1;
       this.#hold();
     }
-    return promise;
+    return answer.promise;
+  }
+
+  // Does what was asked before the store was open.
+  #catchUp(work, done) {
+    try {
+      if (this.#state === "failed") throw this.#failure;
+      if (this.#state === "closed") throw closed();
+      work(this.#native, done);
+    } catch (error) {
+      done(thrown(error));
+    }
   }
 
   #leave() {
@@ -108,6 +147,11 @@ class Desk {
     else done(null, reply);
   }
 
+  // What `begin` comes to, for who has more than one step to do.
+  settled(begin) {
+    return new Promise((done, failed) => this.reply(begin(), (error, value) => (error ? failed(error) : done(value))));
+  }
+
   // From now on `hear` is called when a session has ended.
   listen(hear) {
     const first = !this.#hear;
@@ -117,25 +161,24 @@ class Desk {
 
   // Answers everybody who asked before, lets the store go, and answers whoever asks from now on that it is closed.
   close(callback) {
-    const { settle, later, promise } = answering(callback);
+    const answer = answering(callback);
     this.#closing ??= this.#close();
-    later();
+    answer.later();
     this.#hold();
     this.#closing.then((error) => {
       this.#release();
-      settle(error ?? null);
+      answer.settle(error ?? null);
     });
-    return promise;
+    return answer.promise;
   }
 
   async #close() {
     // Whoever asked before is answered first. Where nobody has, an opening that still waits for its turn is given up.
     if (this.#calls > 0) await new Promise((idle) => (this.#idle = idle));
-    const opened = this.#state === "open";
     this.#state = "closed";
     this.#hear = undefined;
-    const reply = this.#native.close();
-    return opened ? new Promise((done) => this.reply(reply, done)) : undefined;
+    const failed = await this.settled(() => this.#native.close()).then(nothing, (error) => error);
+    return failed ?? this.#companion?.close().then(nothing, (error) => error);
   }
 
   #expect(ticket, done) {
@@ -149,7 +192,7 @@ class Desk {
       if (failed) done?.(failure(failed.code, failed.message));
       else done?.(null, report ?? number);
     }
-    if (this.#hear) for (const ended of this.#native.endings()) process.nextTick(this.#hear, ended);
+    if (this.#hear) for (const ended of this.#native.endings()) setImmediate(this.#hear, ended);
   }
 
   #hold() {
@@ -164,23 +207,38 @@ class Desk {
 }
 
 // How somebody is answered. `later` is called, where he was called from, when he is not answered at once.
-function answering(callback) {
-  if (typeof callback === "function") {
-    let bound = callback;
-    return {
-      settle: (error, value) => process.nextTick(bound, error, value),
-      // The answer comes from another place: the caller's async context goes with it.
-      later: () => (bound = AsyncResource.bind(callback)),
-    };
+const answering = (callback) => (typeof callback === "function" ? new ByCallback(callback) : new ByPromise());
+
+class ByCallback {
+  #callback;
+  #caller;
+  promise = undefined;
+
+  constructor(callback) {
+    this.#callback = callback;
   }
-  const answer = {};
-  answer.promise = new Promise((resolve, reject) => {
-    answer.settle = (error, value) => (error ? reject(error) : resolve(value));
-  });
-  answer.later = nothing;
-  // express-session calls without a callback and looks at no promise: its process must not end for that.
-  answer.promise.catch(nothing);
-  return answer;
+
+  // The answer comes from another place: the caller's async context goes with it.
+  later() {
+    this.#caller = new AsyncResource("SESSILE");
+  }
+
+  settle(error, value) {
+    if (this.#caller) this.#caller.runInAsyncScope(setImmediate, undefined, this.#callback, error, value);
+    else setImmediate(this.#callback, error, value);
+  }
+}
+
+class ByPromise {
+  constructor() {
+    this.promise = new Promise((resolve, reject) => {
+      this.settle = (error, value) => (error ? reject(error) : resolve(value));
+    });
+    // express-session calls without a callback and looks at no promise: its process must not end for that.
+    this.promise.catch(nothing);
+  }
+
+  later() {}
 }
 
 module.exports = { Desk, failure };

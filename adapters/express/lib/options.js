@@ -2,10 +2,11 @@
 // is thrown; what goes wrong later is told to who asks.
 "use strict";
 
-const { resolve } = require("node:path");
-const { fileURLToPath } = require("node:url");
+const { keysIn, placeOf } = require("./place.js");
 
 const LOCK_WAIT_MS = 30_000;
+// A longer timer goes off at once.
+const TIMER_MAX_MS = 2 ** 31 - 1;
 
 const isTime = (value) => typeof value === "number" && value >= 0;
 const isCount = (value) => Number.isSafeInteger(value) && value > 0;
@@ -15,6 +16,7 @@ const isBoolean = (value) => typeof value === "boolean";
 // Each option: what it must be, in words and as a test.
 const RULES = {
   path: ["the directory of the store, as a string or a file: URL", (value) => (typeof value === "string" ? value !== "" : value instanceof URL && value.protocol === "file:")],
+  url: ["where the store is, as in 'sessile:./sessions?durability=written'", (value) => typeof value === "string" || value instanceof URL],
   ttl: ["a number of milliseconds, or a function of the session", (value) => isFunction(value) || (typeof value === "number" && value > 0)],
   touchAfter: ["a number of milliseconds", isTime],
   durability: ["'synced' or 'written'", (value) => ["synced", "written"].includes(value)],
@@ -28,28 +30,33 @@ const RULES = {
   sessionsMax: ["a whole number", isCount],
   sessionBytesMax: ["a whole number", isCount],
   diskBytesMax: ["a whole number", isCount],
+  atLimit: ["'reject' or 'evict-anonymous'", (value) => ["reject", "evict-anonymous"].includes(value)],
+  control: ["true or false", isBoolean],
+  keys: ["where the keys are, as in 'file:/etc/shop/keys' or 'env:SHOP_KEYS'", (value) => typeof value === "string"],
   recovery: ["'strict' or 'salvage'", (value) => ["strict", "salvage"].includes(value)],
+  fallback: ["the store of express-session that is being left", (value) => isFunction(value?.get) && isFunction(value.destroy)],
+  fallbackTimeout: ["a number of milliseconds", (value) => isTime(value) && value > 0 && value <= TIMER_MAX_MS],
 };
 // What the addon is told when it opens the store.
-const OF_THE_STORE = ["touchAfter", "durability", "absolute", "firstLifetime", "keepIds", "sessionsMax", "sessionBytesMax", "diskBytesMax", "recovery"];
+const OF_THE_STORE = ["touchAfter", "durability", "absolute", "firstLifetime", "keepIds", "sessionsMax", "sessionBytesMax", "diskBytesMax", "control", "recovery", "url"];
 
-function checked(options) {
-  if (options === null || typeof options !== "object") {
-    throw new TypeError("connect-sessile: new SessileStore({ path: 'sessions' }) needs the directory of the store");
-  }
+function checked(options = {}) {
+  if (options === null || typeof options !== "object") throw new TypeError("connect-sessile: options are an object");
   for (const [name, value] of Object.entries(options)) {
     if (value !== undefined && !Object.hasOwn(RULES, name)) throw new TypeError(`connect-sessile: there is no option ${name}`);
   }
   for (const [name, [words, holds]] of Object.entries(RULES)) {
-    const missing = options[name] === undefined;
-    if (missing ? name === "path" : !holds(options[name])) throw new TypeError(`connect-sessile: ${name} must be ${words}`);
+    if (options[name] !== undefined && !holds(options[name])) throw new TypeError(`connect-sessile: ${name} must be ${words}`);
   }
-  if (options.onConflict && !options.merge) throw new TypeError("connect-sessile: onConflict needs merge: true");
-  const settings = { lockWait: options.lockWait ?? LOCK_WAIT_MS };
-  for (const name of OF_THE_STORE) if (options[name] !== undefined) settings[name] = options[name];
+  for (const [name, needed] of [["onConflict", "merge"], ["fallbackTimeout", "fallback"]]) {
+    if (options[name] && !options[needed]) throw new TypeError(`connect-sessile: ${name} needs ${needed}`);
+  }
   // Now: it is opened on another thread, and the program may go elsewhere meanwhile.
-  const directory = resolve(options.path instanceof URL ? fileURLToPath(options.path) : options.path);
-  return { ...options, directory, settings };
+  const { directory, said } = placeOf(options);
+  const meant = { ...options, ...said };
+  const settings = { lockWait: meant.lockWait ?? LOCK_WAIT_MS, evictNothing: meant.atLimit === "reject" };
+  for (const name of OF_THE_STORE) if (meant[name] !== undefined) settings[name] = meant[name];
+  return { ...meant, directory, settings, keys: keysIn(options, meant.keys) };
 }
 
 module.exports = { checked };

@@ -1,9 +1,11 @@
 // The store that express-session is given. Each method a short story: `desk` knows how calls wait and are answered, `saving`
-// what becomes of a session that is saved, `cookie` when sessions end, `merge` how two requests come together.
+// what becomes of a session that is saved, `cookie` when sessions end, `merge` how two requests come together, `moving` which
+// store has the word while another one is being left.
 "use strict";
 
 const { Store } = require("express-session");
 const { Desk, failure } = require("./desk.js");
+const { Moving } = require("./moving.js");
 const { checked } = require("./options.js");
 const { Saving, isMissing, named } = require("./saving.js");
 
@@ -15,13 +17,16 @@ class SessileStore extends Store {
   #desk = new Desk();
   #saving;
   #keepsIds;
+  #moving;
+  #generate;
 
   constructor(options) {
     super();
-    const { directory, settings, ...rest } = checked(options);
+    const { directory, settings, keys, ...rest } = checked(options);
     this.#saving = new Saving(rest, this.#desk);
     this.#keepsIds = settings.keepIds === true;
-    this.#desk.open(directory, settings);
+    if (rest.fallback) this.#moving = new Moving({ directory, settings, keys, ...rest }, this.#desk, (session) => this.#saving.subjectOf(session));
+    this.#desk.open(directory, settings, keys, this.#moving);
     this.on("newListener", (name) => {
       if (name === "ended") this.#desk.listen((ended) => this.emit("ended", ended));
     });
@@ -32,21 +37,47 @@ class SessileStore extends Store {
     return this.#desk.ask(callback, () => (native, done) => done());
   }
 
+  // What express-session sets: what the middleware makes of a request without a session.
+  set generate(generate) {
+    this.#generate = generate;
+  }
+
+  get generate() {
+    if (!this.#generate || !this.#moving) return this.#generate;
+    return (req) => {
+      this.#generate(req);
+      this.#moving.began(String(req.sessionID));
+    };
+  }
+
   // What express-session calls.
 
   get(sid, callback) {
-    return this.#desk.ask(callback, () => (native, done) => {
-      const found = native.get(String(sid));
-      done(null, found ? this.#saving.read(found) : null);
-    });
+    const id = String(sid);
+    return this.#desk.ask(callback, () => (native, done) => this.#first(native, id, done, (lives) => {
+      const data = lives ? native.read(id) : null;
+      done(null, data === null ? null : this.#saving.read(id, data, this.#desk.deadline));
+    }));
   }
 
   set(sid, session, callback) {
-    return this.#desk.ask(callback, () => this.#saving.set(String(sid), session));
+    const id = String(sid);
+    const admitted = this.#moving && ((native, done, then) => this.#moving.admit(native, id, done, then));
+    return this.#desk.ask(callback, () => this.#saving.set(id, session, admitted));
   }
 
   touch(sid, session, callback) {
-    return this.#desk.ask(callback, () => this.#saving.touch(String(sid), session));
+    const id = String(sid);
+    return this.#desk.ask(callback, () => {
+      const touch = this.#saving.touch(id, session);
+      if (this.#saving.isKnown(id, session)) return touch;
+      return (native, done) => this.#first(native, id, done, (lives) => (lives ? touch(native, done) : done()));
+    });
+  }
+
+  // Where another store is being left: which of them has the word on a session.
+  #first(native, id, done, then) {
+    return this.#moving ? this.#moving.first(native, id, done, then) : then(true);
   }
 
   destroy(sid, callback) {
@@ -54,6 +85,7 @@ class SessileStore extends Store {
   }
 
   #destroy(native, id, done) {
+    if (this.#moving) return tell(this.#moving.end(native, id), () => done(), done);
     let reply;
     try {
       reply = native.destroy(id);
@@ -81,18 +113,23 @@ class SessileStore extends Store {
         return done();
       };
       if (typeof old !== "string") return finish();
-      let rotated;
-      try {
-        rotated = this.#saving.rotate(native, old, next.id, next.session);
-      } catch (error) {
-        // The old one is in no store yet, or the new id is somebody's already: then they know nothing of each other.
-        const strangers = isMissing(error) || ["ERR_SESSILE_DUPLICATE", "ERR_SESSILE_INVALID"].includes(error.code);
-        return strangers ? this.#destroy(native, old, finish) : done(error);
-      }
-      return this.#desk.reply(rotated.reply, (error) => {
-        if (!error) this.#saving.tag(next.session, rotated.tag);
-        finish(error);
-      });
+      if (!this.#moving) return this.#rotate(native, old, next, finish);
+      return tell(this.#moving.leave(native, old), (lives) => (lives ? this.#rotate(native, old, next, finish) : finish()), done);
+    });
+  }
+
+  #rotate(native, old, next, finish) {
+    let rotated;
+    try {
+      rotated = this.#saving.rotate(native, old, next.id, next.session);
+    } catch (error) {
+      // The old one is in no store yet, or the new id is somebody's already: then they know nothing of each other.
+      const strangers = isMissing(error) || ["ERR_SESSILE_DUPLICATE", "ERR_SESSILE_INVALID"].includes(error.code);
+      return strangers ? this.#destroy(native, old, finish) : finish(error);
+    }
+    return this.#desk.reply(rotated.reply, (error) => {
+      if (!error) this.#saving.tag(next.session, rotated.tag);
+      finish(error);
     });
   }
 
@@ -163,16 +200,16 @@ class SessileStore extends Store {
   // What ends many sessions.
 
   clear(callback) {
-    return this.#number(callback, (native) => native.clear());
+    return this.#number(callback, (native) => native.clear(), undefined, (moving, native) => moving.clear(native));
   }
 
   destroySubject(subject, options, callback) {
     const [{ except } = {}, answered] = typeof options === "function" ? [undefined, options] : [options ?? undefined, callback];
-    return this.#number(answered, (native) => native.destroySubject(named(subject), except));
+    return this.#number(answered, (native) => native.destroySubject(named(subject), except), undefined, (moving, native) => moving.revoke(native, named(subject), except));
   }
 
   destroyHandle(handle, callback) {
-    return this.#number(callback, (native) => native.destroyHandle(String(handle)), Boolean);
+    return this.#number(callback, (native) => native.destroyHandle(String(handle)), Boolean, (moving, native) => moving.endHandle(native, String(handle)));
   }
 
   // For who looks after the store.
@@ -187,7 +224,8 @@ class SessileStore extends Store {
 
   stats(callback) {
     return this.#desk.ask(callback, () => (native, done) => {
-      done(null, { ...native.stats(), refusedSaves: this.#saving.refused });
+      const moving = this.#moving && { fallback: this.#moving.figures };
+      done(null, { ...native.stats(), refusedSaves: this.#saving.refused, ...moving });
     });
   }
 
@@ -197,24 +235,58 @@ class SessileStore extends Store {
 
   maintain(budget, callback) {
     const [ms, answered] = typeof budget === "function" ? [undefined, budget] : [budget, callback];
+    this.#moving?.retry();
     return this.#number(answered, (native) => native.maintain(ms ?? MAINTAIN_MS), (done) => ({ ...done, more: done.more === 1 }));
   }
 
   backup(directory, callback) {
-    return this.#number(callback, (native) => native.backup(String(directory)));
+    const copy = async (moving, native) => {
+      const made = await this.#desk.settled(() => native.backup(String(directory)));
+      // After the sessions: what has ended between the two has ended in the copy.
+      await moving.backup(String(directory));
+      return made;
+    };
+    return this.#number(callback, (native) => native.backup(String(directory)), undefined, copy);
+  }
+
+  // Whether the store that is being left can be switched off.
+  fallbackDone(callback) {
+    return this.#moved(callback, (moving, native) => moving.done(native));
+  }
+
+  // Moves all that is left there, and not only who comes.
+  moveAll(options, callback) {
+    const [{ perSecond } = {}, answered] = typeof options === "function" ? [undefined, options] : [options ?? undefined, callback];
+    return this.#moved(answered, (moving, native) => moving.all(native, { perSecond }));
   }
 
   close(callback) {
+    this.#moving?.stop();
     return this.#desk.close(callback);
   }
 
-  #number(callback, begin, show = (number) => number) {
+  // `moving` says how it is done while another store is being left.
+  #number(callback, begin, show = (number) => number, moving = undefined) {
     return this.#desk.ask(callback, () => (native, done) => {
-      this.#desk.reply(begin(native), (error, number) => (error ? done(error) : done(null, show(number))));
+      const answer = (number) => done(null, show(number));
+      if (this.#moving && moving) tell(moving(this.#moving, native), answer, done);
+      else this.#desk.reply(begin(native), (error, number) => (error ? done(error) : answer(number)));
+    });
+  }
+
+  #moved(callback, begin) {
+    return this.#desk.ask(callback, () => (native, done) => {
+      if (!this.#moving) throw failure("ERR_SESSILE_INVALID", "no store is being left: that takes the option fallback");
+      tell(begin(this.#moving, native), (value) => done(null, value), done);
     });
   }
 }
 
 const nobody = () => undefined;
+
+// Hands on what a promise comes to. What `answer` throws is the answer, too.
+function tell(promise, answer, done) {
+  promise.then(answer).catch(done);
+}
 
 module.exports = { SessileStore };

@@ -60,7 +60,7 @@ fn code(error: &Error) -> &'static str {
         Error::Conflict { .. } => "ERR_SESSILE_CONFLICT",
         Error::Invalid(_) => "ERR_SESSILE_INVALID",
         Error::TooLarge { .. } => "ERR_SESSILE_TOO_LARGE",
-        Error::Full(_) => "ERR_SESSILE_FULL",
+        Error::Full(_) | Error::FullAtOpening(_) => "ERR_SESSILE_FULL",
         Error::ClockUnconfirmed => "ERR_SESSILE_CLOCK",
         Error::Closed => "ERR_SESSILE_CLOSED",
         Error::Latched { .. } => "ERR_SESSILE_LATCHED",
@@ -68,9 +68,16 @@ fn code(error: &Error) -> &'static str {
         Error::Corrupt(_) => "ERR_SESSILE_CORRUPT",
         Error::Locked(_) => "ERR_SESSILE_LOCKED",
         Error::NotAStore(_) => "ERR_SESSILE_NOT_A_STORE",
+        Error::IsBackup(_) => "ERR_SESSILE_IS_BACKUP",
+        Error::RestoreUnfinished(_) => "ERR_SESSILE_RESTORE_UNFINISHED",
         Error::NewerFormat { .. } => "ERR_SESSILE_NEWER_FORMAT",
         Error::NetworkFileSystem { .. } => "ERR_SESSILE_NETWORK_FILE_SYSTEM",
         Error::ReadOnly => "ERR_SESSILE_READ_ONLY",
+        Error::KeyMissing { .. }
+        | Error::KeyWrong { .. }
+        | Error::KeysForPlain
+        | Error::KeysUnfinished
+        | Error::KeysUnreadable { .. } => "ERR_SESSILE_KEYS",
         _ => "ERR_SESSILE",
     }
 }
@@ -89,9 +96,18 @@ fn message(error: &Error) -> String {
             "the store's files have reached the option diskBytesMax; raise it, or let maintenance reclaim dead records"
                 .to_owned()
         }
-        Error::Corrupt(damage) => format!(
+        Error::FullAtOpening(path) => format!(
+            "the file system of {} has no room for opening the store there; free some space and start again",
+            path.display()
+        ),
+        Error::Corrupt(damage) if damage.file != "STORE" => format!(
             "{} is damaged at byte {}: {}; restore a backup, or open with the option recovery: 'salvage'",
             damage.file, damage.offset, damage.what
+        ),
+        Error::IsBackup(path) => format!(
+            "{} is a backup, and what was ended after it was made would be back; restore it to a directory of its own \
+             (restore, or the command: sessile restore)",
+            path.display()
         ),
         Error::NetworkFileSystem { kind } => {
             format!("the directory lies on {kind}, where locks and syncs cannot be relied on; use a local disk")

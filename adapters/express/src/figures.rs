@@ -40,6 +40,10 @@ pub struct Figures {
     pub latched: Option<String>,
     /// Whether a jump of the clock waits to be confirmed.
     pub clock_unconfirmed: bool,
+    /// The file system that holds the store, where that is a known one.
+    pub file_system: Option<String>,
+    /// What its operator should know of it, where there is something.
+    pub volume_warning: Option<String>,
 }
 
 impl Figures {
@@ -62,6 +66,8 @@ impl Figures {
             opening_ms: stats.recovery.took.as_secs_f64() * 1000.0,
             latched: stats.latched,
             clock_unconfirmed: stats.clock_unconfirmed,
+            file_system: stats.recovery.volume.file_system.map(str::to_owned),
+            volume_warning: stats.recovery.volume.warning().map(str::to_owned),
         }
     }
 }

@@ -8,8 +8,9 @@
 //! 3. What takes long (opening, closing, copying, walking over everything) is done `aside`, and has a ticket too.
 //!
 //! Rooms: `answer` is what a call gives, `mailbox` the way from other threads to the event loop, `task` a future on its way,
-//! `aside` work on a thread of its own, `settings` the options, `writes` what JavaScript says of a write, `walk` a stream of
-//! sessions, `ended` who listens to endings, `figures` numbers for operators, `failure` errors with their codes.
+//! `aside` work on a thread of its own, `settings` the options, `place` a URL, `writes` what JavaScript says of a write, `slate` a
+//! number that goes with a text, `walk` a stream of sessions, `ended` who listens to endings, `figures` numbers for operators,
+//! `failure` errors with their codes.
 
 mod answer;
 mod aside;
@@ -17,7 +18,9 @@ mod ended;
 mod failure;
 mod figures;
 mod mailbox;
+mod place;
 mod settings;
+mod slate;
 mod task;
 mod walk;
 mod writes;
@@ -25,20 +28,52 @@ mod writes;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use napi::Env;
-use napi::bindgen_prelude::BigInt;
+use napi::bindgen_prelude::{BigInt, Buffer, ClassInstance};
+use napi::{Env, JsString};
 use napi_derive::napi;
 use sessile::nonblocking::AsyncStore;
-use sessile::{Error, Handle, Store};
+use sessile::{Error, Handle, Options, Restoring, Store};
+use sessile_control::Control;
 
 use answer::{Answer, Reply};
 use ended::{Ended, Listener};
 use failure::{Failure, Thrown};
 use figures::Figures;
 use mailbox::{Bell, Mailbox, Told};
-use settings::Settings;
+use place::Said;
+use settings::{Keys, Settings};
+use slate::Slate;
 use walk::Walk;
-use writes::{Found, Put, touch_for, version_of};
+use writes::{Found, Put, ms_of, text, touch_for, version_of};
+
+/// What a store's URL says, for JavaScript to go by.
+#[napi]
+pub fn place_of(url: String) -> Result<Said, Thrown> {
+    Ok(place::said(&url)?)
+}
+
+/// Reads the keys of an encrypted store, from `file:PATH` or `env:NAME`.
+#[napi]
+pub fn keys_at(place: String) -> Result<Keys, Thrown> {
+    Ok(Keys::at(&place)?)
+}
+
+/// Makes a store of a backup, and says how many sessions there were. Nobody waits for it but who asks.
+#[napi]
+pub fn restore(
+    from: String,
+    to: String,
+    keep: bool,
+    keys: Option<ClassInstance<Keys>>,
+) -> Result<Option<f64>, Thrown> {
+    let what = if keep { Restoring::Keep } else { Restoring::End };
+    let mut options = Options::new();
+    if let Some(keys) = keys {
+        options = options.encryption(keys.ring());
+    }
+    let made = options.restore(from, to, what).map_err(Failure::from)?;
+    Ok(made.sessions.map(answer::count))
+}
 
 /// One opened directory for one event loop.
 #[napi]
@@ -46,21 +81,27 @@ pub struct Native {
     mailbox: Arc<Mailbox>,
     open: Arc<Mutex<Opened>>,
     listener: Option<Listener>,
+    slate: Slate,
 }
 
 /// The store on its way from not yet open to closed.
 #[derive(Default)]
 struct Opened {
     store: Option<AsyncStore>,
+    /// Operators act on the store while this lives.
+    control: Option<Control>,
+    /// Why they cannot, where they should.
+    unserved: Option<String>,
     closed: bool,
 }
 
 #[napi]
 impl Native {
-    /// `bell` is called when the mailbox has something.
+    /// `bell` is called when the mailbox has something; `slate` has room for a number.
     #[napi(constructor)]
-    pub fn new(bell: Bell) -> Self {
-        Self { mailbox: Arc::new(Mailbox::new(bell)), open: Arc::default(), listener: None }
+    pub fn new(bell: Bell, slate: Buffer) -> Self {
+        let mailbox = Arc::new(Mailbox::new(bell));
+        Self { mailbox, open: Arc::default(), listener: None, slate: Slate::new(slate) }
     }
 
     /// Whether the event loop waits for the mailbox. Only while somebody waits for an answer.
@@ -77,9 +118,15 @@ impl Native {
 
     /// Opens the directory, waiting aside for who has it.
     #[napi]
-    pub fn open(&self, directory: String, settings: Settings) -> Result<f64, Thrown> {
-        let (open, lock_wait) = (Arc::clone(&self.open), settings.lock_wait);
-        let options = settings.options()?;
+    pub fn open(
+        &self,
+        directory: String,
+        settings: Settings,
+        keys: Option<ClassInstance<Keys>>,
+    ) -> Result<f64, Thrown> {
+        let (open, lock_wait, serves) =
+            (Arc::clone(&self.open), settings.lock_wait, settings.control.unwrap_or(true));
+        let options = settings.options(keys.map(|keys| keys.ring()))?;
         let opening = move || {
             let opened = options.open(directory).and_then(AsyncStore::new);
             let store = opened.map_err(|error| Failure::of_opening(error, lock_wait))?;
@@ -87,10 +134,21 @@ impl Native {
             if open.closed {
                 return Err(Error::Closed.into());
             }
+            match serves.then(|| Control::serve(store.store())).transpose() {
+                Ok(control) => open.control = control,
+                // A server without is better than none.
+                Err(error) => open.unserved = Some(error.to_string()),
+            }
             open.store = Some(store);
             Ok(Answer::Nothing)
         };
         Ok(aside::run(&self.mailbox, "sessile-open", opening)?)
+    }
+
+    /// Why operators cannot act on the store while this process holds it; nothing where they can, or should not.
+    #[napi]
+    pub fn unserved(&self) -> Option<String> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).unserved.clone()
     }
 
     /// Lets the store go. The last one in this process who does closes it; the others see to it that what was written is on
@@ -100,6 +158,7 @@ impl Native {
         self.listener = None;
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.closed = true;
+        open.control = None;
         let Some(store) = open.store.take() else { return Ok(Reply::Now(0.0).into()) };
         drop(open);
         let closing = move || {
@@ -128,7 +187,20 @@ impl Native {
         Ok(aside::run(&self.mailbox, name, move || work(store.store()).map_err(Failure::from))?)
     }
 
-    /// A live session; `None` too for an id that no session can have.
+    /// The JSON of a live session, and on the slate when it ends; `None` too for an id that no session can have.
+    #[napi]
+    pub fn read<'env>(&mut self, env: &'env Env, id: String) -> Result<Option<JsString<'env>>, Thrown> {
+        let found = match self.store()?.store().get_ref(id) {
+            Ok(found) => found,
+            Err(Error::Invalid(_)) => None,
+            Err(error) => return Err(Failure::from(error).into()),
+        };
+        let Some(session) = found else { return Ok(None) };
+        self.slate.write(ms_of(session.deadline()));
+        Ok(Some(text(env, session.data())?))
+    }
+
+    /// The same with all that `replace` asks for.
     #[napi]
     pub fn get(&self, id: String) -> Result<Option<Found>, Thrown> {
         match self.store()?.store().get(id) {
@@ -136,6 +208,31 @@ impl Native {
             Ok(None) | Err(Error::Invalid(_)) => Ok(None),
             Err(error) => Err(Failure::from(error).into()),
         }
+    }
+
+    /// Whether such a session lives.
+    #[napi]
+    pub fn has(&self, id: String) -> Result<bool, Thrown> {
+        match self.store()?.store().get_ref(id) {
+            Ok(session) => Ok(session.is_some()),
+            Err(Error::Invalid(_)) => Ok(false),
+            Err(error) => Err(Failure::from(error).into()),
+        }
+    }
+
+    /// A live session by its handle.
+    #[napi]
+    pub fn get_handle(&self, handle: String) -> Result<Option<Found>, Thrown> {
+        let handle = handle.parse::<Handle>().map_err(Failure::from)?;
+        let found = self.store()?.store().get_handle(&handle).map_err(Failure::from)?;
+        Ok(found.map(Found::of).transpose()?)
+    }
+
+    /// Creates a session where there is none.
+    #[napi]
+    pub fn create(&self, id: String, put: Put) -> Result<f64, Thrown> {
+        let store = self.store()?;
+        Ok(task::begin(&self.mailbox, async move { store.create(id, put.write()).await.map(|_| 1.0) })?)
     }
 
     /// Creates a session or writes it anew.

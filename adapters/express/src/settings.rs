@@ -1,11 +1,29 @@
 //! Settings: what JavaScript says of how a store is opened. Times in milliseconds; what is not said is the engine's default.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use napi_derive::napi;
-use sessile::{Durability, Options, Recovery};
+use sessile::{AtLimit, Durability, KeyRing, Options, Place, ReadMode, Recovery};
 
 use crate::failure::Failure;
+use crate::place::without_keys;
+
+/// The keys of an encrypted store, read once: by now the file may be another, and the variable not be there.
+#[napi]
+pub struct Keys(Arc<KeyRing>);
+
+impl Keys {
+    /// Reads them from `file:PATH` or `env:NAME`.
+    pub fn at(place: &str) -> Result<Self, Failure> {
+        Ok(Self(Arc::new(KeyRing::from_place(place)?)))
+    }
+
+    /// The ring that was read.
+    pub fn ring(&self) -> Arc<KeyRing> {
+        Arc::clone(&self.0)
+    }
+}
 
 /// The options of a store, as `lib/options.js` has checked them.
 #[napi(object)]
@@ -30,12 +48,20 @@ pub struct Settings {
     pub disk_bytes_max: Option<f64>,
     /// `strict` or `salvage`.
     pub recovery: Option<String>,
+    /// Whether a write is refused at a limit, and nothing evicted.
+    pub evict_nothing: Option<bool>,
+    /// Whether operators can act on the store while this process holds it; yes, unless it is said.
+    pub control: Option<bool>,
+    /// The store's URL: what it says counts, whatever is said above.
+    pub url: Option<String>,
 }
 
 impl Settings {
-    /// The engine's options.
-    pub fn options(self) -> Result<Options, Failure> {
-        let mut options = Options::new().lock_wait(duration(self.lock_wait));
+    /// The engine's options, with these keys and no others.
+    pub fn options(self, keys: Option<Arc<KeyRing>>) -> Result<Options, Failure> {
+        // Plainly: where the disk cannot give a page, a request gets an error; under a map the process would get a signal.
+        // And a process with maps looks twice as large as it is.
+        let mut options = Options::new().lock_wait(duration(self.lock_wait)).read_mode(ReadMode::Plain);
         if let Some(slack) = self.touch_after {
             options = options.touch_slack(duration(slack));
         }
@@ -57,15 +83,25 @@ impl Settings {
         if let Some(bytes) = self.disk_bytes_max {
             options = options.disk_bytes_max(millis(bytes));
         }
+        if self.evict_nothing == Some(true) {
+            options = options.at_limit(AtLimit::Reject);
+        }
+        if let Some(keys) = keys {
+            options = options.encryption(keys);
+        }
         options = match self.durability.as_deref() {
             None | Some("synced") => options.durability(Durability::Synced),
             Some("written") => options.durability(Durability::Written),
             Some(_) => return Err(invalid("durability is 'synced' or 'written'")),
         };
-        Ok(match self.recovery.as_deref() {
+        options = match self.recovery.as_deref() {
             None | Some("strict") => options.recovery(Recovery::Strict),
             Some("salvage") => options.recovery(Recovery::Salvage),
             Some(_) => return Err(invalid("recovery is 'strict' or 'salvage'")),
+        };
+        Ok(match self.url {
+            None => options,
+            Some(url) => Place::parse(&without_keys(&url))?.options(options),
         })
     }
 }

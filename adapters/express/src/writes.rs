@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use napi::bindgen_prelude::BigInt;
+use napi::{Env, JsString};
 use napi_derive::napi;
 use sessile::{Clock, Deadline, Session, Subject, SystemClock, Version, Write};
 
@@ -55,9 +56,21 @@ impl Found {
 
 /// The data as text: what is none was not written by this package.
 pub fn text_of(data: Vec<u8>) -> Result<String, Failure> {
-    String::from_utf8(data).map_err(|_| {
-        Failure::new("ERR_SESSILE_DATA", "the session's data is no text; who else writes to this store?")
-    })
+    String::from_utf8(data).map_err(|_| no_text())
+}
+
+/// The same as JavaScript has it, without a copy in between. ASCII, as most of it is, is copied as it is.
+pub fn text<'env>(env: &'env Env, data: &[u8]) -> Result<JsString<'env>, Failure> {
+    let made = if data.is_ascii() {
+        env.create_string_latin1(data)
+    } else {
+        env.create_string(str::from_utf8(data).map_err(|_| no_text())?)
+    };
+    made.map_err(|error| Failure::of_node(&error))
+}
+
+fn no_text() -> Failure {
+    Failure::new("ERR_SESSILE_DATA", "the session's data is no text; who else writes to this store?")
 }
 
 /// A moment as JavaScript has it.

@@ -19,8 +19,8 @@ function broken(disk) {
     #failed = [];
     #bell;
 
-    constructor(bell) {
-      super(bell);
+    constructor(bell, ...rest) {
+      super(bell, ...rest);
       this.#bell = bell;
     }
 
@@ -60,10 +60,10 @@ function broken(disk) {
 }
 
 for (const when of ["at once", "later"]) {
-  test(`a login whose old session cannot be ended fails, ${when}, and there is no new session`, async (t) => {
+  test(`a login whose old session cannot be ended fails, ${when}, and there is no new session`, async () => {
     const disk = { fails: undefined };
     const SessileStore = broken(disk);
-    const store = new SessileStore({ path: join(directory(t), "sessions") });
+    const store = new SessileStore({ path: join(directory(), "sessions") });
     const agent = request.agent(shop(store));
     const sid = sidOf(await agent.get("/set?cart=7"));
     disk.fails = when;
@@ -77,10 +77,10 @@ for (const when of ["at once", "later"]) {
     await store.close();
   });
 
-  test(`a session that could not be begun, ${when}, is begun when it is saved again`, async (t) => {
+  test(`a session that could not be begun, ${when}, is begun when it is saved again`, async () => {
     const disk = { fails: when };
     const SessileStore = broken(disk);
-    const store = new SessileStore({ path: join(directory(t), "sessions") });
+    const store = new SessileStore({ path: join(directory(), "sessions") });
     shop(store);
     const req = { sessionStore: store, headers: {}, connection: {} };
     store.generate(req);

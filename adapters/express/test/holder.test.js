@@ -25,7 +25,7 @@ async function killed(child) {
 }
 
 test("a second process is told who holds the store and what to do, and harms nothing", async (t) => {
-  const path = join(directory(t), "sessions");
+  const path = join(directory(), "sessions");
   const { child } = await hold(t, path, { id: { cookie: {}, n: 7 } });
   const store = new SessileStore({ path, lockWait: 50 });
   await assert.rejects(store.get("id"), (error) => {
@@ -42,7 +42,7 @@ test("a second process is told who holds the store and what to do, and harms not
 });
 
 test("a successor waits for its predecessor, and its event loop for nobody", async (t) => {
-  const path = join(directory(t), "sessions");
+  const path = join(directory(), "sessions");
   const { child } = await hold(t, path, { id: { cookie: {}, n: 7 } });
   const store = new SessileStore({ path });
   const found = store.get("id");
@@ -64,7 +64,7 @@ test("a successor waits for its predecessor, and its event loop for nobody", asy
 });
 
 test("who gives up waiting is not kept, and who had asked is told first", async (t) => {
-  const [one, other] = ["one", "other"].map((name) => join(directory(t), name));
+  const [one, other] = ["one", "other"].map((name) => join(directory(), name));
   await Promise.all([hold(t, one), hold(t, other)]);
   const store = new SessileStore({ path: one, lockWait: 60_000 });
   await store.close();
@@ -74,8 +74,8 @@ test("who gives up waiting is not kept, and who had asked is told first", async 
   assert.deepEqual([asked.reason.code, closed.status], ["ERR_SESSILE_LOCKED", "fulfilled"]);
 });
 
-test("a module that is loaded again shares the store, and closing one closes not the other", async (t) => {
-  const path = join(directory(t), "sessions");
+test("a module that is loaded again shares the store, and closing one closes not the other", async () => {
+  const path = join(directory(), "sessions");
   const one = new SessileStore({ path });
   await one.set("id", { cookie: {}, n: 1 });
   for (const name of Object.keys(require.cache)) if (name.startsWith(join(__dirname, "../lib"))) delete require.cache[name];
@@ -90,8 +90,8 @@ test("a module that is loaded again shares the store, and closing one closes not
   await other.close();
 });
 
-test("a worker thread shares the store, and a merge there and here loses nothing", async (t) => {
-  const path = join(directory(t), "sessions");
+test("a worker thread shares the store, and a merge there and here loses nothing", async () => {
+  const path = join(directory(), "sessions");
   const store = new SessileStore({ path, merge: true });
   require("express-session")({ secret: "s", store, resave: false, saveUninitialized: false });
   await store.set("id", { cookie: { originalMaxAge: 60_000, expires: new Date(Date.now() + 60_000), path: "/", httpOnly: true } });
@@ -116,7 +116,7 @@ test("a worker thread shares the store, and a merge there and here loses nothing
 });
 
 test("what was answered is there after kill -9, for both durabilities", async (t) => {
-  const path = join(directory(t), "sessions");
+  const path = join(directory(), "sessions");
   const sessions = Object.fromEntries(Array.from({ length: 100 }, (_, n) => [`id${n}`, { cookie: {}, n }]));
   for (const durability of ["synced", "written", "written"]) {
     const { child, message } = await hold(t, path, sessions, durability);
@@ -131,8 +131,8 @@ test("what was answered is there after kill -9, for both durabilities", async (t
   }
 });
 
-test("damage in one session is an error to who asks for that one", async (t) => {
-  const path = join(directory(t), "sessions");
+test("damage in one session is an error to who asks for that one", async () => {
+  const path = join(directory(), "sessions");
   const store = new SessileStore({ path });
   for (const id of ["sound", "damaged"]) await store.set(id, { cookie: {}, id, mark: `${id} ${"x".repeat(100)}` });
   await store.flush();

@@ -1,11 +1,13 @@
-// Random lives of sessions, in MemoryStore and here: whatever is done, both show the same. A failing one prints its seed;
+// Random lives of sessions, in MemoryStore and here, and on the way from there to here: whatever is done, all show the same. A failing one prints its seed;
 // `SEED=7 node --test test/model.test.js` lives it again.
 "use strict";
 
 const assert = require("node:assert/strict");
+const { join } = require("node:path");
 const { test } = require("node:test");
 const session = require("express-session");
-const { call, kinds, sessile } = require("./support/stores.js");
+const { SessileStore } = require("..");
+const { call, directory, kinds, sessile } = require("./support/stores.js");
 
 const LIVES = Number(process.env.LIVES ?? 12);
 const STEPS = 120;
@@ -70,12 +72,16 @@ function seen(found) {
   return JSON.parse(JSON.stringify({ ...found, cookie: { ...cookie, ends, age: rounded(originalMaxAge) } }));
 }
 
-async function live(seed, store, shown) {
-  session({ secret: "s", store, resave: false, saveUninitialized: false });
+// `change` may give another store before a step; what is shown is looked at where `looks` says so, since that is a use, too.
+async function live(seed, first, shown, { change = (n, store) => store, looks = () => true } = {}) {
+  let store = first;
   const next = random(seed);
   for (let n = 0; n < STEPS; n += 1) {
+    store = await change(n, store);
+    session({ secret: "s", store, resave: false, saveUninitialized: false });
     const { name, steps } = step(next);
     await steps[name](store);
+    if (!looks(n)) continue;
     const all = [];
     for (const id of IDS) all.push(seen(await call(store, "get", id)));
     shown.push({ n, step: name, all, length: await call(store, "length") });
@@ -92,6 +98,31 @@ for (const seed of seeds) {
       const shown = [];
       await live(seed, sessile(t, options), shown);
       for (const [n, one] of shown.entries()) assert.deepEqual(one, expected[n], `seed ${seed}, merge: ${options.merge === true}`);
+    }
+  });
+}
+
+// Lives that begin in MemoryStore and go on here; then the store is opened again, now and then.
+const CHANGE = 25;
+for (const seed of seeds) {
+  test(`life ${seed}, moving`, async (t) => {
+    const looks = (n) => n < CHANGE || n % 9 === 0;
+    const expected = [];
+    await live(seed, kinds.MemoryStore(t), expected, { looks });
+    for (const merge of [false, true]) {
+      const [path, old] = [join(directory(), "sessions"), kinds.MemoryStore(t)];
+      let here;
+      const change = async (n, store) => {
+        if (n < CHANGE || n % CHANGE > 0) return store;
+        await here?.close();
+        here = new SessileStore({ path, merge, durability: "written", fallback: old });
+        return here;
+      };
+      const shown = [];
+      await live(seed, old, shown, { change, looks });
+      await here.close();
+      for (const [n, one] of shown.entries()) assert.deepEqual(one.all, expected[n].all, `seed ${seed}, merge: ${merge}, step ${one.n}`);
+      assert.equal(shown.length, expected.length);
     }
   });
 }

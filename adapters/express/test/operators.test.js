@@ -5,7 +5,7 @@ const assert = require("node:assert/strict");
 const { join } = require("node:path");
 const { test } = require("node:test");
 const request = require("supertest");
-const { SessileStore } = require("..");
+const { SessileStore, restore } = require("..");
 const { cookieOf, shop, sidOf } = require("./support/shop.js");
 const { directory, pause, sessile } = require("./support/stores.js");
 
@@ -119,7 +119,7 @@ test("all gives many sessions, and the event loop its turn", async (t) => {
 });
 
 test("figures, maintenance, and a backup that opens", async (t) => {
-  const path = join(directory(t), "copy");
+  const path = join(directory(), "copy");
   const store = sessile(t);
   await store.set("id", { cookie: {}, n: 7 });
   await store.set("short", { cookie: { expires: new Date(Date.now() + 10) } });
@@ -131,14 +131,39 @@ test("figures, maintenance, and a backup that opens", async (t) => {
   assert.ok(figures.diskBytes > 0 && figures.syncs > 0 && figures.latched === undefined);
   assert.equal((await store.backup(path)).sessions, 1);
   await store.destroy("id");
-  const copy = new SessileStore({ path });
+  await assert.rejects(new SessileStore({ path }).ready(), { code: "ERR_SESSILE_IS_BACKUP" });
+  const again = `${path}-again`;
+  assert.throws(() => restore(path, again), { code: "ERR_SESSILE_INVALID" });
+  assert.equal(restore(path, again, { keep: true }), 1);
+  const copy = new SessileStore({ path: again });
   assert.equal((await copy.get("id")).n, 7);
   await copy.close();
-  await assert.rejects(store.backup(path), { code: "ERR_SESSILE_INVALID" });
+  assert.equal(restore(path, `${path}-ended`, { end: true }), 1);
+  const ended = new SessileStore({ path: `${path}-ended` });
+  assert.equal(await ended.get("id"), null);
+  await ended.close();
+  assert.equal((await store.backup(path)).sessions, 0, "it is gone on with");
+  await assert.rejects(store.backup(again), { code: "ERR_SESSILE_INVALID" });
 });
 
-test("sessions outlive a deploy, with all that belongs to them", async (t) => {
-  const path = join(directory(t), "sessions");
+test("at a limit those make room who have no subject, or what is new is refused", async (t) => {
+  const fill = async (options) => {
+    const store = sessile(t, { sessionsMax: 3, subject: (one) => one.user, ...options });
+    const set = (id, more) => store.set(id, { cookie: {}, ...more }).then(() => "set", (error) => error.code);
+    for (const id of ["one", "two"]) await set(id);
+    await set("ada", { user: "ada" });
+    const said = await set("new");
+    return { said, ada: await store.get("ada"), evicted: (await store.stats()).evicted };
+  };
+  const evicting = await fill({});
+  assert.deepEqual([evicting.said, evicting.ada.user, evicting.evicted > 0], ["set", "ada", true]);
+  const refusing = await fill({ atLimit: "reject" });
+  assert.deepEqual([refusing.said, refusing.ada.user, refusing.evicted], ["ERR_SESSILE_FULL", "ada", 0]);
+  assert.throws(() => new SessileStore({ path: "x", atLimit: "never" }), /atLimit must be/);
+});
+
+test("sessions outlive a deploy, with all that belongs to them", async () => {
+  const path = join(directory(), "sessions");
   const options = { path, subject: (one) => one.user };
   let store = new SessileStore(options);
   const login = await request(shop(store, { cookie: { maxAge: 60_000 } })).get("/login?user=ada");

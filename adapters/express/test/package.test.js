@@ -5,7 +5,8 @@
 const assert = require("node:assert/strict");
 const { execFileSync, spawn } = require("node:child_process");
 const { once } = require("node:events");
-const { mkdirSync, readFileSync, symlinkSync, writeFileSync } = require("node:fs");
+const { mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } = require("node:fs");
+const { homedir } = require("node:os");
 const { dirname, join } = require("node:path");
 const { test } = require("node:test");
 const { PLATFORMS, load, platformOf } = require("../lib/native.js");
@@ -55,6 +56,13 @@ test("the table of platforms has each that the package is laid out for", () => {
   for (const name of PLATFORMS) assert.match(README, new RegExp(`\\| \`${name}\` \\| (tested|built|not yet)`), name);
 });
 
+test("the binary says nothing of the machine that it was built on", () => {
+  const name = readdirSync(PACKAGE).find((one) => /^sessile\..*\.node$/.test(one));
+  const binary = readFileSync(join(PACKAGE, name));
+  assert.ok(binary.includes("sessile"));
+  for (const path of [join(PACKAGE, "../.."), join(homedir(), ".cargo"), join(homedir(), ".rustup")]) assert.equal(binary.indexOf(path), -1, path);
+});
+
 test("every option is in the README's table", () => {
   const options = readFileSync(join(PACKAGE, "lib/options.js"), "utf8").match(/const RULES = \{([^]*?)\n\};/)[1];
   for (const [, name] of options.matchAll(/^ {2}(\w+):/gm)) assert.match(README, new RegExp(`^\\| \`${name}\` \\|`, "m"), name);
@@ -62,7 +70,7 @@ test("every option is in the README's table", () => {
 
 // Packs and installs the package in an empty directory; express is not fetched a second time.
 function installed(t) {
-  const home = directory(t);
+  const home = directory();
   const quiet = { cwd: PACKAGE, encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] };
   const [{ filename }] = JSON.parse(execFileSync("npm", ["pack", "--json", "--pack-destination", home], quiet));
   writeFileSync(join(home, "package.json"), JSON.stringify({ name: "shop", private: true }));

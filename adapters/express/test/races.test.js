@@ -238,10 +238,70 @@ test("regenerate: a user who is logged out everywhere before the new session is 
   assert.equal(await store.get(req.sessionID), null);
 });
 
+test("regenerate: until the new session is saved it does not live long, and then as long as its cookie", async (t) => {
+  for (const merge of [false, true]) {
+    const store = sessile(t, { merge });
+    session({ secret: "s", store, resave: false, saveUninitialized: false, cookie: { maxAge: 3_600_000 } });
+    const left = async () => {
+      const [one, ...others] = await store.all();
+      assert.equal(others.length, 0);
+      return new Date(one.cookie.expires) - Date.now();
+    };
+    for (const change of [() => {}, (one) => (one.user = "ada")]) {
+      await store.clear();
+      await store.set("id", { cookie: { maxAge: 3_600_000, expires: new Date(Date.now() + 3_600_000) } });
+      const req = { sessionID: "id", sessionStore: store, headers: {}, connection: {} };
+      await store.regenerate(req);
+      assert.ok((await left()) < 660_000, "where the connection breaks now, it is soon gone");
+      change(req.session);
+      await new Promise((saved) => req.session.save(saved));
+      assert.ok((await left()) > 3_500_000);
+    }
+  }
+});
+
 test("regenerate: an id that genid gives twice is the same session anew", async (t) => {
   const store = sessile(t);
   const agent = request.agent(shop(store, { genid: () => "always the same" }));
   await agent.get("/set?cart=7");
   assert.deepEqual((await agent.get("/login?user=ada")).body, { user: "ada" });
   assert.deepEqual((await agent.get("/")).body, { user: "ada" });
+});
+
+test("what a program has read itself is not written after the session has ended", async (t) => {
+  for (const options of [{}, { merge: true }, { durability: "written" }]) {
+    const store = sessile(t, options);
+    await store.set("id", { cookie: {}, views: 0 });
+    const read = await store.get("id");
+    read.views += 1;
+    await store.set("id", read);
+    assert.equal((await store.get("id")).views, 1, "while it lives it is");
+    // A callback and a logout, as they meet when requests come together.
+    const saved = new Promise((done) => {
+      store.get("id", (error, found) => {
+        found.views += 1;
+        store.set("id", found, done);
+      });
+    });
+    const ended = store.destroy("id");
+    assert.ok(!(await saved));
+    await ended;
+    assert.equal(await store.get("id"), null);
+    assert.equal((await store.stats()).refusedSaves, 1);
+    await store.touch("id", read);
+    assert.equal(await store.get("id"), null);
+    await store.set("id", { ...read });
+    assert.equal((await store.get("id")).views, 1, "a session that a program has made is another");
+  }
+});
+
+test("with merge, two who have read the session themselves do not lose each other's keys", async (t) => {
+  const store = sessile(t, { merge: true });
+  await store.set("id", { cookie: {} });
+  const [one, other] = [await store.get("id"), await store.get("id")];
+  one.cart = 1;
+  other.theme = "dark";
+  await Promise.all([store.set("id", one), store.set("id", other)]);
+  const { cart, theme } = await store.get("id");
+  assert.deepEqual({ cart, theme }, { cart: 1, theme: "dark" });
 });

@@ -1,20 +1,26 @@
-// Stores in new directories, closed and removed when their test is over.
+// Stores in new directories, closed when their test is over, and removed when all tests of the file are.
 "use strict";
 
 const { mkdtempSync, rmSync } = require("node:fs");
 const { tmpdir } = require("node:os");
 const { join } = require("node:path");
+const { after } = require("node:test");
 const { MemoryStore } = require("express-session");
 const { SessileStore } = require("../..");
 
-function directory(t) {
+// What a test has said first to do after it is done first, and a store that is not closed yet may make a file at any time:
+// so no test removes its own.
+const directories = [];
+after(() => directories.forEach((made) => rmSync(made, { recursive: true, force: true, maxRetries: 5 })));
+
+function directory() {
   const made = mkdtempSync(join(tmpdir(), "connect-sessile-"));
-  t.after(() => rmSync(made, { recursive: true, force: true }));
+  directories.push(made);
   return made;
 }
 
 function sessile(t, options = {}) {
-  const store = new SessileStore({ path: join(directory(t), "sessions"), ...options });
+  const store = new SessileStore({ path: join(directory(), "sessions"), ...options });
   t.after(() => store.close());
   return store;
 }

@@ -27,8 +27,18 @@ async function program(): Promise<void> {
 }
 void program;
 
-// @ts-expect-error there must be a directory
-new SessileStore({});
+async function leave(): Promise<void> {
+  const leaving = new SessileStore({ path: "sessions", fallback: new session.MemoryStore(), fallbackTimeout: 1000 });
+  const { moved }: { moved: number } = await leaving.moveAll({ perSecond: 10 });
+  const { done, left, switchOffAt } = await leaving.fallbackDone();
+  console.log(moved, done, left?.toFixed(), switchOffAt?.getTime(), (await leaving.stats()).fallback?.pendingDeletes);
+}
+void leave;
+
+new SessileStore({ url: "sessile:./sessions?durability=written" });
+new SessileStore();
+// @ts-expect-error a directory has a name
+new SessileStore({ path: 7 });
 // @ts-expect-error no such option
 new SessileStore({ path: "sessions", touchafter: 5 });
 // @ts-expect-error one of two words
