@@ -17,6 +17,8 @@ function isOurs(req) {
   return origin === undefined || origin === `${settings.production ? "https" : "http"}://${host}`;
 }
 
+const STOPPING_MS = 5000; // What asks for a stop often kills after ten seconds.
+
 const app = express();
 const server = createServer(app);
 const { changed, close } = sockets(server, isOurs);
@@ -42,6 +44,8 @@ server.listen(settings.port, settings.host, () => {
 });
 
 async function stop() {
+  // Requests end in their own time. A browser has also connections on which it has asked nothing, and closes none of them.
+  setTimeout(() => server.closeAllConnections(), STOPPING_MS).unref();
   await close(); // The server, with its sockets.
   await store.close();
 }

@@ -9,6 +9,7 @@ import { SessileStore } from "connect-sessile";
 import fastify from "fastify";
 
 const { HOST = "127.0.0.1", PORT = "3000", IDLE_SECONDS = "1800", SESSILE_DIR = "sessions", SESSION_SECRET = "", NODE_ENV } = process.env;
+const STOPPING_MS = 5000; // What asks for a stop often kills after ten seconds.
 const production = NODE_ENV === "production"; // Behind a proxy that speaks HTTPS.
 
 if (SESSION_SECRET.length < 32) {
@@ -64,6 +65,12 @@ app.post("/logout/everywhere", async (request, reply) => {
 
 app.addHook("onReady", () => store.ready());
 app.addHook("onClose", () => store.close());
-for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => app.close());
+for (const signal of ["SIGINT", "SIGTERM"]) {
+  process.once(signal, () => {
+    // Requests end in their own time. A browser has also connections on which it has asked nothing, and closes none of them.
+    setTimeout(() => app.server.closeAllConnections(), STOPPING_MS).unref();
+    app.close();
+  });
+}
 
 console.log(`listening on ${await app.listen({ host: HOST, port: Number(PORT) })}`);

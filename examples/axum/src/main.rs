@@ -2,6 +2,8 @@
 //! `SESSILE_DIR` and `IDLE_SECONDS` change where and how long; `SESSION_STORE=redis://host?absolute=12h` keeps sessions in another
 //! home. Outside your own machine: behind HTTPS, `with_secure(true)`.
 
+mod home;
+
 use std::{error::Error, sync::Arc, time::Duration};
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
@@ -9,11 +11,11 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{Json, Redirect, Response};
 use axum::routing::{get, post};
 use axum::{Form, Router, extract::State};
-use futures_util::{StreamExt as _, TryStreamExt as _};
+use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _};
+use home::home;
 use serde_json::{Value, json};
-use sessile::{Events, Handle, Options, Place, Session as Stored, SessionEvent};
-use sessile_backends::{Backend, Embedded, connect};
-use sessile_control::Control;
+use sessile::{Handle, Session as Stored, SessionEvent};
+use sessile_backends::Backend;
 use tokio::sync::broadcast::{self, error::RecvError};
 use tower_sessions::cookie::{SameSite, time};
 use tower_sessions::{Expiry, Session, SessionManagerLayer};
@@ -25,6 +27,9 @@ type Heard = broadcast::Receiver<SessionEvent>;
 type Answer<T = Redirect> = Result<T, StatusCode>;
 type Fields = Form<std::collections::HashMap<String, String>>;
 
+/// What asks for a stop often kills after ten seconds.
+const STOPPING: Duration = Duration::from_secs(5);
+
 fn failed(error: impl Error) -> StatusCode {
     eprintln!("{error}");
     StatusCode::INTERNAL_SERVER_ERROR
@@ -32,27 +37,6 @@ fn failed(error: impl Error) -> StatusCode {
 
 fn var(name: &str, or: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| or.to_owned())
-}
-
-/// A home of sessions. Only a directory tells what happens in it, and can be acted on by `sessile` while this process has it.
-type Found = (Arc<dyn Backend>, Option<Events>, Option<Control>);
-
-/// Where sessions live: `SESSION_STORE` says, or it is a directory.
-async fn home() -> Result<Found, Box<dyn Error>> {
-    let address = var("SESSION_STORE", "");
-    if !address.is_empty() && !address.starts_with("sessile:") {
-        return Ok((connect(&address).await?, None, None));
-    }
-    let options = Options::new().absolute(Duration::from_secs(12 * 3600)).lock_wait(Duration::from_secs(5));
-    let home = if address.is_empty() {
-        Embedded::open(options, var("SESSILE_DIR", "sessions")).await?
-    } else {
-        let place = Place::parse(&address)?;
-        Embedded::open(place.options(options), place.directory()).await?
-    };
-    let events = home.store().events()?;
-    let control = Control::serve(home.store().store()).inspect_err(|error| eprintln!("{error}")).ok();
-    Ok((Arc::new(home), Some(events), control))
 }
 
 #[tokio::main]
@@ -96,7 +80,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
         tokio::select! { _ = tokio::signal::ctrl_c() => {}, _ = terminate.recv() => {} }
         telling.abort(); // With its sender all sockets close: the server waits for them.
     };
-    axum::serve(listener, routes).with_graceful_shutdown(stopped).await?;
+    let stopped = stopped.shared();
+    // Requests end in their own time; somebody who is not heard to the end of his has none.
+    let late = stopped.clone().then(|()| tokio::time::sleep(STOPPING));
+    let serving = axum::serve(listener, routes).with_graceful_shutdown(stopped);
+    tokio::select! { served = serving.into_future() => served?, () = late => {} }
     Ok(store.close().await?)
 }
 

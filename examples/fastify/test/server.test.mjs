@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
@@ -44,7 +45,12 @@ async function serve(t, environment = {}) {
     rmSync(directory, { recursive: true, force: true });
   });
   await start();
-  return { start, end, visit, login, me };
+  const silent = async () => {
+    const { hostname, port } = new URL(address);
+    const socket = connect(port, hostname).on("error", () => {});
+    await once(socket, "connect");
+  };
+  return { start, end, visit, login, me, silent };
 }
 
 test("a login survives kill -9 and a clean stop, a logout too", async (t) => {
@@ -61,6 +67,12 @@ test("a login survives kill -9 and a clean stop, a logout too", async (t) => {
   await end("SIGKILL");
   await start();
   assert.deepEqual(await me(cookie), { user: null });
+  assert.equal(await end("SIGTERM"), 0);
+});
+
+test("a stop does not wait for a browser's connection on which nothing was asked", async (t) => {
+  const { end, silent } = await serve(t);
+  await silent();
   assert.equal(await end("SIGTERM"), 0);
 });
 
