@@ -3,7 +3,9 @@
 //! What must hold: what is read of a line stands in that line; a line that is read, is read the same with a line end of
 //! the other kind.
 
-use sessile_cli::replay::log;
+// The one file: the command around it would bring its databases along.
+#[path = "../../cli/src/replay/log.rs"]
+mod log;
 
 use crate::allocation::bounded;
 
