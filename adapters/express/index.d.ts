@@ -24,7 +24,7 @@ export interface SessileOptions {
   merge?: boolean;
   /** With `merge`: what becomes of a key that two have changed. Without it, the later one counts. */
   onConflict?: (key: string, base: any, mine: any, theirs: any) => any;
-  /** Whose a session is, so that `sessionsOf` and `destroySubject` find it. */
+  /** Whose a session is, so that `sessionsOf` and `destroySubject` find it. Without it they refuse. */
   subject?: (session: session.SessionData) => string | number | bigint | null | undefined;
   /** How long opening waits for another process to let the directory go, in milliseconds. 30,000 unless it is set. */
   lockWait?: number;

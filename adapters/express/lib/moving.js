@@ -31,14 +31,13 @@ class Moving {
   #old;
   #ttl;
   #subjectOf;
-  #hasSubjects;
   // Moves on their way, by handle.
   #under = new Map();
   #fresh = new Set();
   #stopped = false;
   #counts = { moved: 0, refused: 0, endedThere: 0 };
 
-  constructor({ directory, settings, keys, fallback, fallbackTimeout, ttl, subject }, desk, subjectOf) {
+  constructor({ directory, settings, keys, fallback, fallbackTimeout, ttl }, desk, subjectOf) {
     this.#desk = desk;
     this.#directory = join(directory, NAME);
     const { lockWait, firstLifetime, control } = settings;
@@ -47,7 +46,6 @@ class Moving {
     this.#old = new Old(fallback, fallbackTimeout ?? PATIENCE_MS);
     this.#ttl = ttl;
     this.#subjectOf = subjectOf;
-    this.#hasSubjects = subject !== undefined;
   }
 
   // Opens the ledger, and brings to an end what a process has left behind that died in the middle.
@@ -236,9 +234,6 @@ class Moving {
   }
 
   async revoke(native, subject, except) {
-    if (!this.#hasSubjects) {
-      throw failure("ERR_SESSILE_FALLBACK", "whose a session is that has not moved yet is not known without the option subject; set it, or leave the option fallback out");
-    }
     if (except !== undefined) await this.#settle(native, except);
     await this.#ledger.refuse(subject);
     return this.#desk.settled(() => native.destroySubject(subject, except));

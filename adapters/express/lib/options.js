@@ -8,6 +8,9 @@ const LOCK_WAIT_MS = 30_000;
 // A longer timer goes off at once.
 const TIMER_MAX_MS = 2 ** 31 - 1;
 
+// What a record has room for.
+const SESSION_BYTES_MAX = 15 << 20;
+
 const isTime = (value) => typeof value === "number" && value >= 0;
 const isCount = (value) => Number.isSafeInteger(value) && value > 0;
 const isFunction = (value) => typeof value === "function";
@@ -28,7 +31,7 @@ const RULES = {
   firstLifetime: ["a number of milliseconds", (value) => isTime(value) && value > 0],
   keepIds: ["true or false", isBoolean],
   sessionsMax: ["a whole number", isCount],
-  sessionBytesMax: ["a whole number", isCount],
+  sessionBytesMax: ["a whole number of bytes, up to 15 MiB", (value) => isCount(value) && value <= SESSION_BYTES_MAX],
   diskBytesMax: ["a whole number", isCount],
   atLimit: ["'reject' or 'evict-anonymous'", (value) => ["reject", "evict-anonymous"].includes(value)],
   control: ["true or false", isBoolean],

@@ -19,9 +19,13 @@ const OTHERS = [
   [/^(memory):/i, "sessions in memory are lost with the process, and this package keeps none there; for a test, leave the option store of express-session out"],
 ];
 
+// As a path it would be a directory of that name.
+const IS_URL = /^(sessile:|[a-z][a-z\d+.-]+:\/\/)/i;
+
 // Where the store is, and what of the options the URL says.
 function placeOf({ path, url }) {
   if (path !== undefined && url !== undefined) throw new TypeError("connect-sessile: path or url, and not both");
+  if (typeof path === "string" && IS_URL.test(path)) throw new TypeError("connect-sessile: path is a directory, and this is a URL; give it as the option url (or, of a file: URL, as an object)");
   if (path !== undefined) return { directory: resolve(path instanceof URL ? fileURLToPath(path) : path), said: {} };
   if (url !== undefined) return read(String(url), "the option url");
   // Empty is as not set.

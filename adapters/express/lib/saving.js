@@ -124,6 +124,12 @@ class Saving {
     return this.#tagFor(id, session) !== undefined;
   }
 
+  // Who is asked about by name. Where it was never said whose a session is, nobody would be found, and nobody logged out.
+  whose(subject) {
+    if (this.#subject) return named(subject);
+    throw failure("ERR_SESSILE_SUBJECT", "whose a session is was never said: that takes the option subject, as in subject: (session) => session.userId");
+  }
+
   subjectOf(session) {
     const subject = this.#subject?.(session);
     if (subject === undefined || subject === null) return this.#subject ? "" : undefined;
@@ -251,4 +257,4 @@ class Saving {
   }
 }
 
-module.exports = { Saving, isMissing, named };
+module.exports = { Saving, isMissing };

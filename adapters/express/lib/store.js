@@ -7,7 +7,7 @@ const { Store } = require("express-session");
 const { Desk, failure } = require("./desk.js");
 const { Moving } = require("./moving.js");
 const { checked } = require("./options.js");
-const { Saving, isMissing, named } = require("./saving.js");
+const { Saving, isMissing } = require("./saving.js");
 
 const MAINTAIN_MS = 100;
 // So many sessions are read before the event loop has its turn.
@@ -167,7 +167,7 @@ class SessileStore extends Store {
   }
 
   sessionsOf(subject, callback) {
-    return this.#walk(callback, () => named(subject), (walked) => ({
+    return this.#walk(callback, () => this.#saving.whose(subject), (walked) => ({
       handle: walked.handle,
       created: new Date(walked.created),
       lastUsed: new Date(walked.lastUsed),
@@ -205,7 +205,8 @@ class SessileStore extends Store {
 
   destroySubject(subject, options, callback) {
     const [{ except } = {}, answered] = typeof options === "function" ? [undefined, options] : [options ?? undefined, callback];
-    return this.#number(answered, (native) => native.destroySubject(named(subject), except), undefined, (moving, native) => moving.revoke(native, named(subject), except));
+    const revoke = (moving, native) => moving.revoke(native, this.#saving.whose(subject), except);
+    return this.#number(answered, (native) => native.destroySubject(this.#saving.whose(subject), except), undefined, revoke);
   }
 
   destroyHandle(handle, callback) {

@@ -39,7 +39,7 @@ test("it is a Store, and has touch from the beginning", (t) => {
 
 for (const [method, values] of Object.entries(CALLS)) {
   test(`${method} answers its callback once, later and not inside the call, and a promise where there is none`, async (t) => {
-    const store = sessile(t, { keepIds: true });
+    const store = sessile(t, { keepIds: true, subject: (one) => one.user });
     for (const state of ["opening", "open", "closed"]) {
       let calls = 0;
       const answered = new Promise((done) => {
@@ -114,6 +114,15 @@ test("no error has a code that express-session takes for no such session", async
   const code = await store.ready().then(() => undefined, (error) => error.code);
   assert.notEqual(code, "ENOENT");
   await store.close();
+});
+
+test("who never said whose sessions are is not told that a user has none", async (t) => {
+  const store = sessile(t);
+  await store.set("id", { cookie: {}, userId: "ada" });
+  for (const ask of ["sessionsOf", "destroySubject"]) {
+    await assert.rejects(store[ask]("ada"), { code: "ERR_SESSILE_SUBJECT", message: /option subject/ });
+  }
+  assert.equal((await store.get("id")).userId, "ada");
 });
 
 test("an error in a call of the program is its answer, and is not thrown", async (t) => {

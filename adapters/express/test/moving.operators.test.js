@@ -103,7 +103,7 @@ test("what cannot be is refused at once", async () => {
   assert.throws(() => new SessileStore({ path, fallbackTimeout: 5 }), /fallbackTimeout needs fallback/);
   assert.throws(() => new SessileStore({ path, fallback: new session.MemoryStore(), fallbackTimeout: 2 ** 31 }), /fallbackTimeout must be/);
   const store = new SessileStore({ path, fallback: new session.MemoryStore() });
-  await assert.rejects(store.destroySubject("ada"), { code: "ERR_SESSILE_FALLBACK", message: /option subject/ });
+  await assert.rejects(store.destroySubject("ada"), { code: "ERR_SESSILE_SUBJECT", message: /option subject/ });
   await store.close();
   const alone = new SessileStore({ path });
   await assert.rejects(alone.fallbackDone(), { code: "ERR_SESSILE_INVALID", message: /option fallback/ });

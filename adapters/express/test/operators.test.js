@@ -160,6 +160,7 @@ test("at a limit those make room who have no subject, or what is new is refused"
   const refusing = await fill({ atLimit: "reject" });
   assert.deepEqual([refusing.said, refusing.ada.user, refusing.evicted], ["ERR_SESSILE_FULL", "ada", 0]);
   assert.throws(() => new SessileStore({ path: "x", atLimit: "never" }), /atLimit must be/);
+  assert.throws(() => new SessileStore({ path: "x", sessionBytesMax: (15 << 20) + 1 }), /sessionBytesMax must be .* 15 MiB/);
 });
 
 test("sessions outlive a deploy, with all that belongs to them", async () => {

@@ -41,6 +41,12 @@ test("a URL names the directory, absolute, with a sign in its name, or relative 
   }
 });
 
+test("a URL is no path", () => {
+  for (const path of ["sessile:./sessions", "Sessile:/srv/sessions", "redis://user:hunter2@host/0", "file:///srv/sessions"]) {
+    assert.throws(() => new SessileStore({ path }), (error) => error instanceof TypeError && /option url/.test(error.message) && !/hunter2/.test(error.message));
+  }
+});
+
 test("without path and url it is SESSION_STORE that says where, and with one of them it says nothing", async (t) => {
   const home = directory();
   await environment(`sessile:${join(home, "there")}`, async () => {
