@@ -195,9 +195,7 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unknown(Unknown::Never) => out.write_str("there is no live session of that id; create one"),
-            Self::Unknown(Unknown::Expired) => out.write_str("that session has expired; create a new one"),
-            Self::Unknown(Unknown::Ended) => out.write_str("that session was ended and stays ended; create a new one"),
+            Self::Unknown(unknown) => unknown.fmt(out),
             Self::Duplicate => out.write_str("a live session has that id already; generate another id"),
             Self::Conflict { current } => {
                 write!(out, "the session has changed since it was read (now version {current}); read it again")
@@ -208,16 +206,7 @@ impl fmt::Display for Error {
                 "the session's data has {bytes} bytes and the store allows {bytes_max}; \
                  keep less in the session or raise Options::session_bytes_max"
             ),
-            Self::Full(Full::Sessions) => out.write_str(
-                "the store holds as many sessions as Options::sessions_max allows and may evict none; \
-                 raise the limit or let anonymous sessions be evicted",
-            ),
-            Self::Full(Full::DiskBytes) => out.write_str(
-                "the store's files have reached Options::disk_bytes_max; raise it, or let maintenance reclaim dead records",
-            ),
-            Self::Full(Full::FileSystem) => {
-                out.write_str("the file system has no room for another segment; free some space, endings still work")
-            }
+            Self::Full(full) => full.fmt(out),
             Self::FullAtOpening(path) => write!(
                 out,
                 "the file system of {} has no room for opening the store there; free some space and open it again; \
@@ -310,6 +299,33 @@ impl fmt::Display for Error {
             Self::KeysUnreadable { from, what } => write!(out, "no keys can be read from {from}: {what}"),
             Self::Codec(what) => write!(out, "the session's value cannot be decoded: {what}; the session is untouched"),
         }
+    }
+}
+
+impl fmt::Display for Unknown {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::Never => "there is no live session of that id; create one",
+            Self::Expired => "that session has expired; create a new one",
+            Self::Ended => "that session was ended and stays ended; create a new one",
+        })
+    }
+}
+
+impl fmt::Display for Full {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::Sessions => {
+                "the store holds as many sessions as Options::sessions_max allows and may evict none; \
+                 raise the limit or let anonymous sessions be evicted"
+            }
+            Self::DiskBytes => {
+                "the store's files have reached Options::disk_bytes_max; raise it, or let maintenance reclaim dead records"
+            }
+            Self::FileSystem => {
+                "the file system has no room for another segment; free some space, endings still work"
+            }
+        })
     }
 }
 

@@ -136,7 +136,7 @@ impl Run {
     }
 
     /// All hints.
-    #[cfg(any(test, feature = "fuzzing"))]
+    #[cfg(any(all(test, feature = "simulation"), feature = "fuzzing"))]
     pub fn hints(&self) -> Result<Vec<crate::log::hint::Hint>> {
         let (mut hints, mut subjects) = (Vec::new(), Vec::new());
         for division in 0..DIVISIONS {
