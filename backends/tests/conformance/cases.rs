@@ -32,7 +32,7 @@ cases! {
         a_rotate_needs_the_old_and_a_free_new, the_old_id_is_free_again, one_of_many_rotates_wins, rotates_go_on_and_on;
     devices: devices_are_found_by_subject, logging_out_everywhere_spares_one, handles_name_sessions, a_change_of_user_counts;
     races: nobody_loses_an_increment, one_of_many_creates_wins, nobody_is_left_after_logging_out_everywhere,
-        a_rotate_leaves_exactly_one;
+        a_rotate_leaves_exactly_one, who_is_spared_lives_whatever_is_saved_meanwhile;
     strangers: any_bytes_are_an_id, any_bytes_are_data, what_is_out_of_limits_is_refused;
     whole: all_are_listed_and_counted, clear_ends_all, sets_beside_are_separate, sessions_are_carried, closed_means_closed;
 }

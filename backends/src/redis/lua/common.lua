@@ -6,7 +6,7 @@
 -- t (in the old one) the other's handle. Times are milliseconds; NEVER is 2^44 - 1. Handles and subjects are hexadecimal.
 --
 -- A subject is two keys in one slot: PREFIX:g:{SUBJECT}, a hash with its generation g and who was spared by the last
--- revocation (k, and h the generation that counts for it); and PREFIX:s:{SUBJECT}, its sessions by deadline. Invariants:
+-- revocation (k, and h the generation from which on it counts); and PREFIX:s:{SUBJECT}, its sessions by deadline. Invariants:
 -- 1. The generation is there for as long as any session could live that was attached to the subject.
 -- 2. A session lives only if its generation is the subject's, or it was spared. Where the generation is gone, so is it.
 --
@@ -47,7 +47,7 @@ end
 local function belongs(generations, handle, generation)
   local found = redis.call('HMGET', generations, 'g', 'k', 'h')
   local current = found[1]
-  local spared = found[2] == handle and found[3] == generation
+  local spared = found[2] == handle and generation and tonumber(generation) >= tonumber(found[3])
   return current and (current == generation or spared), current
 end
 

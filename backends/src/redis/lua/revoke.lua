@@ -9,8 +9,9 @@ if near and keep ~= '' then
   local session = load(key_of(keep), keep)
   keep_generation = session and session.s == subject and session.g or ''
 end
-local spared = keep ~= '' and keep_generation ~= ''
-  and (keep_generation == current or (found[2] == keep and found[3] == keep_generation))
+-- Once spared, he is so from that generation on: what is saved for him may be of any that has been since.
+local since = found[2] == keep and found[3] or current
+local spared = keep ~= '' and keep_generation ~= '' and tonumber(keep_generation) >= tonumber(since)
 local ended, far = 0, {}
 local listed = redis.call('ZRANGE', KEYS[2], 0, -1, 'WITHSCORES')
 for at = 1, #listed, 2 do
@@ -31,7 +32,7 @@ for at = 1, #listed, 2 do
 end
 redis.call('HSET', KEYS[1], 'g', text(math.max(stamp, tonumber(current) + 1)))
 if spared then
-  redis.call('HSET', KEYS[1], 'k', keep, 'h', keep_generation)
+  redis.call('HSET', KEYS[1], 'k', keep, 'h', since)
 else
   redis.call('HDEL', KEYS[1], 'k', 'h')
 end

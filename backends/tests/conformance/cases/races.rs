@@ -157,3 +157,26 @@ pub async fn a_rotate_leaves_exactly_one(home: Home) {
         }
     }
 }
+
+/// "Log out my other devices", again and again, while the page at hand saves.
+pub async fn who_is_spared_lives_whatever_is_saved_meanwhile(home: Home) {
+    home.create(b"at hand", lasting("0").subject("alice")).await.unwrap();
+    let is_over = Arc::new(AtomicBool::new(false));
+    let revoking = {
+        let (home, is_over) = (home.clone(), Arc::clone(&is_over));
+        tokio::spawn(async move {
+            while !is_over.load(Ordering::Relaxed) {
+                assert_eq!(home.destroy_subject(b"alice", Some(b"at hand")).await.unwrap(), 0);
+            }
+        })
+    };
+    for n in 1..60 {
+        home.update(b"at hand", lasting(&n.to_string())).await.unwrap();
+        sleep_ms(1 + n % 3).await;
+    }
+    is_over.store(true, Ordering::Relaxed);
+    revoking.await.unwrap();
+    home.create(b"a phone", lasting("").subject("alice")).await.unwrap();
+    assert_eq!(home.destroy_subject(b"alice", Some(b"at hand")).await.unwrap(), 1);
+    assert_eq!(live(&home, b"at hand").await.data(), b"59");
+}
