@@ -44,12 +44,27 @@ pub(super) enum Way {
 }
 
 /// A server that has a part of the keys.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Node {
     /// The only one.
     Only,
     /// One of several primaries.
     At(String, u16),
+}
+
+/// Who has which keys, and as which process.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Layout {
+    /// Stretches of slots, from and to, on a Cluster.
+    stretches: Vec<(u16, u16, Node)>,
+    /// The servers, each with what it has called itself since it was started.
+    servers: Vec<(Node, String)>,
+}
+
+impl Layout {
+    pub fn nodes(&self) -> impl Iterator<Item = Node> {
+        self.servers.iter().map(|(node, _)| node.clone())
+    }
 }
 
 /// The connection, and how another is made.
@@ -138,22 +153,42 @@ impl Link {
 
     /// The servers that have the keys among them.
     pub async fn nodes(&self) -> Result<Vec<Node>> {
-        if self.is_near() {
-            return Ok(vec![Node::Only]);
+        Ok(nodes_of(&self.stretches().await?))
+    }
+
+    /// Who has which keys now.
+    pub async fn layout(&self) -> Result<Layout> {
+        let stretches = self.stretches().await?;
+        let mut servers = Vec::new();
+        for node in nodes_of(&stretches) {
+            let info = self.send_to(::redis::cmd("INFO").arg("server"), &node).await?;
+            let info: String = ::redis::from_redis_value(info).unwrap_or_default();
+            let name = info.lines().find_map(|line| line.strip_prefix("run_id:")).unwrap_or_default();
+            servers.push((node, name.trim().to_owned()));
         }
-        let slots = self.send(::redis::cmd("CLUSTER").arg("SLOTS")).await?;
-        let primaries = match slots {
-            Value::Array(stretches) => stretches.into_iter().map(primary_of).collect::<Option<Vec<_>>>(),
+        Ok(Layout { stretches, servers })
+    }
+
+    async fn stretches(&self) -> Result<Vec<(u16, u16, Node)>> {
+        if self.is_near() {
+            return Ok(Vec::new());
+        }
+        let stretches = match self.send(::redis::cmd("CLUSTER").arg("SLOTS")).await? {
+            Value::Array(stretches) => stretches.into_iter().map(stretch_of).collect::<Option<Vec<_>>>(),
             _ => None,
         };
         let strange = || Error::Damaged {
             home: Arc::clone(&self.home),
             what: "nobody knows who has which keys".into(),
         };
-        let mut nodes = primaries.ok_or_else(strange)?;
-        nodes.sort();
-        nodes.dedup();
-        Ok(nodes.into_iter().map(|(host, port)| Node::At(host, port)).collect())
+        let mut stretches = stretches.ok_or_else(strange)?;
+        stretches.sort();
+        Ok(stretches)
+    }
+
+    /// The servers were not the same throughout: what was asked of one after the other is no answer.
+    pub fn torn(&self) -> Error {
+        Error::Unreachable { home: Arc::clone(&self.home), source: Arc::new(Torn) }
     }
 
     async fn within<T>(&self, asked: impl Future<Output = Result<T, RedisError>>) -> Result<T> {
@@ -279,13 +314,24 @@ fn refusal(home: Arc<str>, error: &RedisError) -> Error {
     Error::Refused { home, said: format!("{code} {detail}").trim_end().into() }
 }
 
-/// The primary of a stretch of slots, which is told as from, to, the primary with host and port, its replicas.
-fn primary_of(stretch: Value) -> Option<(String, u16)> {
-    let Value::Array(parts) = stretch else { return None };
-    let Value::Array(primary) = parts.into_iter().nth(2)? else { return None };
+/// A stretch of slots with its primary, as it is told: from, to, the primary with host and port, its replicas.
+fn stretch_of(told: Value) -> Option<(u16, u16, Node)> {
+    let Value::Array(parts) = told else { return None };
+    let mut parts = parts.into_iter();
+    let from = ::redis::from_redis_value(parts.next()?).ok()?;
+    let to = ::redis::from_redis_value(parts.next()?).ok()?;
+    let Value::Array(primary) = parts.next()? else { return None };
     let mut primary = primary.into_iter();
     let host = ::redis::from_redis_value(primary.next()?).ok()?;
-    Some((host, ::redis::from_redis_value(primary.next()?).ok()?))
+    Some((from, to, Node::At(host, ::redis::from_redis_value(primary.next()?).ok()?)))
+}
+
+/// The servers of these stretches; where there are none, there is one server.
+fn nodes_of(stretches: &[(u16, u16, Node)]) -> Vec<Node> {
+    let mut nodes: Vec<_> = stretches.iter().map(|(_, _, node)| node.clone()).collect();
+    nodes.sort();
+    nodes.dedup();
+    if nodes.is_empty() { vec![Node::Only] } else { nodes }
 }
 
 fn numbered() -> u64 {
@@ -306,3 +352,22 @@ impl std::fmt::Display for Said {
 }
 
 impl std::error::Error for Said {}
+
+/// What [`Link::torn`] says.
+#[derive(Debug)]
+struct Torn;
+
+impl std::fmt::Display for Torn {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str(
+            "a server was started again, or replaced, or keys went from one to another, while sessions were listed; ask again",
+        )
+    }
+}
+
+impl std::error::Error for Torn {}
+
+/// Whether an error is what [`Link::torn`] says.
+pub(super) fn is_torn(error: &Error) -> bool {
+    matches!(error, Error::Unreachable { source, .. } if source.is::<Torn>())
+}

@@ -1,7 +1,8 @@
 //! Walking: all sessions, a page of keys at a time.
 //!
 //! Owns: the cursor. The server promises that whoever is there throughout is met at least once; when its table shrinks meanwhile,
-//! some twice. On a Cluster one primary is walked after another. A page is read to its end before its first session is shown: nothing is on its
+//! some twice. It promises that of a cursor of its own: where it was started again meanwhile, or another has its place, the walk ends with an
+//! error, and `clear` walks again. On a Cluster one primary is walked after another. A page is read to its end before its first session is shown: nothing is on its
 //! way while whoever reads the stream does something else.
 
 use std::collections::VecDeque;
@@ -12,7 +13,7 @@ use ::redis::Value;
 use futures_util::stream::{self, Stream, StreamExt, TryStreamExt};
 use sessile::{Handle, Session};
 
-use super::link::Node;
+use super::link::{Layout, Node, is_torn};
 use super::reply::Reply;
 use super::script::{CLEARED, CLEARING as CLEARING_SIGN};
 use super::sessions::{Needs, Remote};
@@ -28,6 +29,7 @@ const CLEARING: Duration = Duration::from_secs(60);
 /// Where a walk is.
 struct Walk {
     remote: Arc<Remote>,
+    layout: Layout,
     nodes: VecDeque<Node>,
     cursor: String,
 }
@@ -37,8 +39,9 @@ impl Remote {
     pub fn pages(self: &Arc<Self>) -> impl Stream<Item = Result<Vec<Handle>>> + Send + use<> {
         let remote = Arc::clone(self);
         let begun = stream::once(async move {
-            let nodes = remote.link.nodes().await?.into();
-            Ok::<_, Error>(Walk { remote, nodes, cursor: "0".to_owned() })
+            let layout = remote.link.layout().await?;
+            let nodes = layout.nodes().collect();
+            Ok::<_, Error>(Walk { remote, layout, nodes, cursor: "0".to_owned() })
         });
         begun.map_ok(|walk| stream::try_unfold(walk, Walk::step)).try_flatten()
     }
@@ -72,12 +75,17 @@ impl Remote {
         Ok(ended)
     }
 
-    /// One walk; `false` if the sign that somebody clears was gone meanwhile, so that somebody may have got past.
+    /// One walk; `false` if the sign that somebody clears was gone meanwhile, or a server was another one, so that somebody may have
+    /// got past.
     async fn end_all(self: &Arc<Self>, name: &str, ended: &mut u64) -> Result<bool> {
         let mut pages = std::pin::pin!(self.pages());
         while let Some(page) = pages.next().await {
+            let page = match page {
+                Err(error) if is_torn(&error) => return Ok(false),
+                page => page?,
+            };
             let mut destroyed =
-                stream::iter(page?).map(|handle| self.end(handle, Needs::Room)).buffer_unordered(AT_A_TIME);
+                stream::iter(page).map(|handle| self.end(handle, Needs::Room)).buffer_unordered(AT_A_TIME);
             while let Some(lived) = destroyed.next().await {
                 *ended += u64::from(lived?);
             }
@@ -98,7 +106,10 @@ impl Remote {
 
 impl Walk {
     async fn step(mut self) -> Result<Option<(Vec<Handle>, Self)>> {
-        let Some(node) = self.nodes.front() else { return Ok(None) };
+        let Some(node) = self.nodes.front() else {
+            let is_whole = self.remote.link.layout().await? == self.layout;
+            return if is_whole { Ok(None) } else { Err(self.remote.link.torn()) };
+        };
         let mut command = ::redis::cmd("SCAN");
         command.arg(&self.cursor).arg("MATCH").arg(self.remote.keys.pattern()).arg("COUNT").arg(PAGE);
         let strange = || Reply::unreadable(&self.remote.link.home);

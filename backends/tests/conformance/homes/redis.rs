@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::{StreamExt as _, TryStreamExt as _};
 use sessile::{Deadline, Write};
 use sessile_backends::{Backend, Error, Redis, Settings};
 
@@ -98,6 +99,30 @@ async fn a_restart_of_redis_is_not_noticed() {
         home.rotate(id.as_bytes(), b"new", None).await.unwrap();
         assert!(home.destroy(b"new").await.unwrap());
     }
+}
+
+/// A cursor means nothing to a server that was started again: what was listed until then and after is not taken for all.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_walk_does_not_go_on_at_another_server() {
+    if !is_here("redis-server") {
+        return;
+    }
+    let mut server = RedisServer::start().await;
+    let home = home(&server).await;
+    for n in 0..3000 {
+        home.create(format!("id {n}").as_bytes(), lasting("data")).await.unwrap();
+    }
+    sleep_ms(1200).await; // so that `everysec` has synced
+    let mut all = home.iter();
+    all.next().await.unwrap().unwrap();
+    server.kill();
+    server.start_again().await;
+    let rest: Result<Vec<_>, _> = all.try_collect().await;
+    let error = rest.unwrap_err();
+    assert!(matches!(error, Error::Unreachable { .. }), "{error:?}");
+    assert!(error.to_string().contains("ask again"), "{error}");
+    assert_eq!(home.iter().try_collect::<Vec<_>>().await.unwrap().len(), 3000);
+    assert_eq!(home.clear().await.unwrap(), 3000);
 }
 
 #[tokio::test]
