@@ -149,9 +149,7 @@ impl Backend for Postgres {
 
     async fn clear(&self) -> Result<u64> {
         self.open.check()?;
-        let statement = "WITH gone AS (DELETE FROM {schema}.sessions RETURNING deadline)
-            SELECT count(*) FROM gone WHERE deadline > {schema}.now_ms()";
-        self.looking(self.schema.number(statement, &[])).await
+        self.looking(self.schema.clear()).await
     }
 
     /// Each statement has waited for the disk already, if the database is set so: this only waits for its answer.

@@ -1,7 +1,7 @@
 //! The pool: connections to the database, and what becomes of a call when one breaks.
 //!
 //! Owns: connecting with TLS, within a time; telling a home that is away from one that says no. Invariants:
-//! 1. Every call ends within the timeout, with an answer or an error. A connection that did not answer in time is given up: what it
+//! 1. Every call ends within the timeout, or the one that it is given, with an answer or an error. A connection that did not answer in time is given up: what it
 //!    might still bring is nobody's answer; and the database is asked to stop.
 //! 2. A statement is sent once. When the connection breaks under it nobody knows whether it was done, and the error says so.
 //!    Only one that the database itself gave up to end a deadlock, which is as if it had never begun, is sent again.
@@ -70,10 +70,20 @@ impl Pool {
 
     /// Sends a statement and waits for its rows.
     pub async fn rows(&self, statement: &str, values: &[Value<'_>]) -> Result<Vec<Row>> {
+        self.rows_within(self.timeout, statement, values).await
+    }
+
+    /// The same, of a statement that may take so long.
+    pub async fn rows_within(
+        &self,
+        patience: Duration,
+        statement: &str,
+        values: &[Value<'_>],
+    ) -> Result<Vec<Row>> {
         let mut tries = 0;
         loop {
             tries += 1;
-            match self.rows_once(statement, values).await {
+            match self.rows_once(patience, statement, values).await {
                 Err(Failed::Deadlock) if tries < TRIES => {}
                 Err(failed) => return Err(failed.into_error(self)),
                 Ok(rows) => return Ok(rows),
@@ -81,8 +91,14 @@ impl Pool {
         }
     }
 
-    async fn rows_once(&self, statement: &str, values: &[Value<'_>]) -> Result<Vec<Row>, Failed> {
-        let answered = self.with(async |client| client.query_typed(statement, values).await).await?;
+    async fn rows_once(
+        &self,
+        patience: Duration,
+        statement: &str,
+        values: &[Value<'_>],
+    ) -> Result<Vec<Row>, Failed> {
+        let asked = async |client: &mut Object| client.query_typed(statement, values).await;
+        let answered = self.within(patience, asked).await?;
         answered.map_err(|error| match error.code() {
             Some(code)
                 if [SqlState::T_R_DEADLOCK_DETECTED, SqlState::T_R_SERIALIZATION_FAILURE].contains(code) =>
@@ -95,6 +111,14 @@ impl Pool {
 
     /// Lends a connection to `work`, and gives it up if that takes too long.
     pub async fn with<T>(&self, work: impl AsyncFnOnce(&mut Object) -> T) -> Result<T, Failed> {
+        self.within(self.timeout, work).await
+    }
+
+    async fn within<T>(
+        &self,
+        patience: Duration,
+        work: impl AsyncFnOnce(&mut Object) -> T,
+    ) -> Result<T, Failed> {
         let begun = tokio::time::Instant::now();
         let pooled = tokio::time::timeout(self.timeout, self.connections.get()).await;
         let mut connection = match pooled {
@@ -103,12 +127,12 @@ impl Pool {
             Ok(Err(PoolError::Timeout(_))) | Err(_) => return Err(Failed::With(self.timed_out())),
             Ok(Err(error)) => return Err(Failed::With(self.unreachable(&error))),
         };
-        let left = self.timeout.saturating_sub(begun.elapsed());
+        let left = patience.saturating_sub(begun.elapsed());
         match tokio::time::timeout(left, work(&mut connection)).await {
             Ok(done) => Ok(done),
             Err(_) => {
                 self.stop(connection);
-                Err(Failed::With(self.timed_out()))
+                Err(Failed::With(Error::TimedOut { home: Arc::clone(&self.home), after: patience }))
             }
         }
     }

@@ -20,6 +20,8 @@ use crate::error::{Error, Result};
 /// How many sessions are fetched at a time, and removed.
 const PAGE: i64 = 500;
 const SWEPT_AT_A_TIME: i32 = 1000;
+/// How long ending all sessions may take: a table that cannot be emptied in the time of a request must be all the same.
+const CLEARING: Duration = Duration::from_secs(600);
 
 /// What must be there for a write to happen.
 #[derive(Debug, Clone, Copy)]
@@ -35,12 +37,27 @@ pub(super) enum Expect {
 impl Schema {
     /// A statement with the schema in place of `{schema}`.
     pub async fn rows(&self, statement: &str, values: &[Value<'_>]) -> Result<Vec<Row>> {
-        self.pool.rows(&statement.replace("{schema}", &format!("\"{}\"", self.name)), values).await
+        self.pool.rows(&self.of_this(statement), values).await
+    }
+
+    fn of_this(&self, statement: &str) -> String {
+        statement.replace("{schema}", &format!("\"{}\"", self.name))
     }
 
     /// One number that a statement answers with.
     pub async fn number(&self, statement: &str, values: &[Value<'_>]) -> Result<u64> {
-        let rows = self.rows(statement, values).await?;
+        self.number_in(&self.rows(statement, values).await?)
+    }
+
+    /// Ends all sessions in one statement, which takes as long as there are many.
+    pub async fn clear(&self) -> Result<u64> {
+        let statement = "WITH gone AS (DELETE FROM {schema}.sessions RETURNING deadline)
+            SELECT count(*) FROM gone WHERE deadline > {schema}.now_ms()";
+        let patience = CLEARING.max(self.pool.timeout);
+        self.number_in(&self.pool.rows_within(patience, &self.of_this(statement), &[]).await?)
+    }
+
+    fn number_in(&self, rows: &[Row]) -> Result<u64> {
         let number = rows.first().and_then(|row| row.try_get::<_, i64>(0).ok());
         number.and_then(|number| u64::try_from(number).ok()).ok_or_else(|| self.strange())
     }

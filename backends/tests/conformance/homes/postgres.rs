@@ -58,6 +58,23 @@ async fn postgres_goes_away_and_comes_back() {
     assert_eq!(home.destroy_subject(b"alice", None).await.unwrap(), 1);
 }
 
+/// Ending all takes as long as there are many, and is not given up as a request's statement is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clear_may_take_its_time() {
+    let Some(server) = PostgresServer::start().await else { return };
+    let settings = Settings::new().timeout(Duration::from_millis(500));
+    let home: Home = Arc::new(Postgres::connect(&server.address(), settings).await.unwrap());
+    home.create(b"an id", lasting("data")).await.unwrap();
+    let held =
+        server.run("BEGIN; SELECT version FROM sessile.sessions FOR UPDATE; SELECT pg_sleep(2); COMMIT");
+    let cleared = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        home.clear().await
+    };
+    assert_eq!(tokio::join!(held, cleared).1.unwrap(), 1);
+    assert!(!is_live(&home, b"an id").await);
+}
+
 #[tokio::test]
 async fn a_unix_socket_is_a_way_to_postgres() {
     let Some(server) = PostgresServer::start().await else { return };
