@@ -136,7 +136,7 @@ pub trait Backend: Debug + Send + Sync + 'static {
     async fn adopt(&self, carried: &Carried) -> Result<Version>;
 
     /// Another, separate set of sessions in the same home, with the same secret; made where there is none. Its name has 1 to 32
-    /// of the characters `a` to `z`, `0` to `9` and `_`.
+    /// of the characters `a` to `z`, `0` to `9` and `_`. In a directory its writes wait for the disk, whatever those of this one do.
     async fn beside(&self, name: &str) -> Result<Arc<dyn Backend>>;
 
     /// What turns ids and subjects into digests here. Homes that share it know a session by the same handle.

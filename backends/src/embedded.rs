@@ -10,7 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::stream;
 use sessile::nonblocking::AsyncStore;
-use sessile::{Carried, Handle, Options, Secret, Session, Touched, Version, Write};
+use sessile::{Carried, Durability, Handle, Options, Secret, Session, Touched, Version, Write};
 use tokio::sync::oneshot;
 
 use crate::backend::{Backend, Maintained, Sessions, check_name};
@@ -153,7 +153,8 @@ impl Backend for Embedded {
     /// A store of its own, in a directory of this name within this one.
     async fn beside(&self, name: &str) -> Result<Arc<dyn Backend>> {
         check_name(name)?;
-        let options = self.options.clone().secret(self.secret());
+        // Whoever writes there goes on to what follows from it, perhaps elsewhere.
+        let options = self.options.clone().durability(Durability::Synced).secret(self.secret());
         let beside = Self::open(options, self.directory.join(name)).await?;
         if beside.secret() != self.secret() {
             return Err(Error::invalid(format!(

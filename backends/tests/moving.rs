@@ -13,7 +13,8 @@ use std::time::Duration;
 
 use fuse::{Fused, Wire};
 use futures_util::TryStreamExt;
-use sessile::{Deadline, Options, Write};
+use sessile::vfs::{CrashPolicy, SimVfs};
+use sessile::{Deadline, Durability, Options, Write};
 use sessile_backends::{Backend, Embedded, Error, Memory, Moving, Settings};
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -76,6 +77,27 @@ async fn homes_of_different_secrets_are_refused() {
     let new: Arc<dyn Backend> = Arc::new(Memory::new(Settings::new()).unwrap());
     let said = Moving::between(old, new).await.unwrap_err().to_string();
     assert!(said.contains("secret"), "{said}");
+}
+
+/// Of what was there before the move, the ledger could not say later that it has ended there.
+#[tokio::test]
+async fn a_home_that_has_sessions_is_not_begun_with() {
+    let homes = Homes::in_memory();
+    homes.old.create(b"an id", of_alice("")).await.unwrap();
+    let copied = homes.old.get(b"an id").await.unwrap().unwrap().into_carried();
+    homes.new.adopt(&copied).await.unwrap();
+    let again = async || Moving::between(Arc::clone(&homes.old), Arc::clone(&homes.new)).await;
+    let said = again().await.unwrap_err().to_string();
+    assert!(said.contains("no move has brought"), "{said}");
+    homes.new.clear().await.unwrap();
+    // What has begun goes on, and what is over is not begun again.
+    let moving = homes.moving().await;
+    assert!(lives(&moving, "an id").await);
+    assert!(lives(&again().await.unwrap(), "an id").await);
+    moving.finish().await.unwrap();
+    let said = again().await.unwrap_err().to_string();
+    assert!(said.contains("the move is over"), "{said}");
+    assert!(lives(homes.new.as_ref(), "an id").await);
 }
 
 /// Every way to end a session that has not moved, with the old home there and away.
@@ -229,6 +251,25 @@ async fn a_directory_keeps_its_ledger() {
         }
         moving.close().await.unwrap();
     }
+}
+
+/// An entry waits for the disk, also where sessions need not: what follows from it is in another log.
+#[tokio::test]
+async fn a_logout_survives_power_loss_where_sessions_are_only_written() {
+    let old: Arc<dyn Backend> = Arc::new(Memory::new(Settings::new()).unwrap());
+    let machine = SimVfs::new();
+    let open = async |machine: &SimVfs| {
+        let options = Options::new().durability(Durability::Written).sync_interval(HOUR).secret(old.secret());
+        let new = Embedded::open(options.vfs(Arc::new(machine.clone())), "/sessions").await.unwrap();
+        Moving::between(Arc::clone(&old), Arc::new(new)).await.unwrap()
+    };
+    old.create(b"an id", of_alice("")).await.unwrap();
+    let moving = open(&machine).await;
+    assert!(lives(&moving, "an id").await);
+    assert!(moving.destroy(b"an id").await.unwrap());
+    assert!(lives(old.as_ref(), "an id").await, "the old home was not told");
+    let machine = machine.crash(CrashPolicy::DropAll);
+    assert!(!lives(&open(&machine).await, "an id").await);
 }
 
 /// One cookie, many requests at once, a logout among them, on one server or on two: all see the session, until none does.

@@ -34,11 +34,14 @@ impl Moving {
     /// over, too.
     async fn free(&self, id: &[u8]) -> Result<()> {
         let wanted = self.wanted(id)?;
-        match self.bring(wanted).await {
-            Ok(Answers::New) => Ok(()),
-            Ok(Answers::Nobody) => self.ledger.own(wanted.handle).await,
+        match self.try_bring(wanted).await {
+            Ok(Some(Answers::New)) => Ok(()),
+            Ok(Some(Answers::Nobody)) => self.ledger.own(wanted.handle).await,
+            Ok(None) => Err(self.busy()),
             // Nobody can log in while the old home is away, if this waits for it; and no two sessions draw the same id.
-            Err(Error::Unreachable { .. } | Error::TimedOut { .. }) => self.ledger.own(wanted.handle).await,
+            Err(error @ (Error::Unreachable { .. } | Error::TimedOut { .. })) => {
+                if self.ledger.claim(wanted.handle).await? { Ok(()) } else { Err(error) }
+            }
             Err(error) => Err(error),
         }
     }
@@ -95,8 +98,12 @@ impl Backend for Moving {
         self.new.update(id, write).await
     }
 
+    /// What the old home may have under that id is asked for: its subject and its end are this one's, too.
     async fn set(&self, id: &[u8], write: Write) -> Result<Version> {
-        self.free(id).await?;
+        let wanted = self.wanted(id)?;
+        if self.bring(wanted).await? == Answers::Nobody {
+            self.ledger.own(wanted.handle).await?;
+        }
         self.new.set(id, write).await
     }
 
@@ -189,7 +196,9 @@ impl Backend for Moving {
         self.new.close().await
     }
 
+    /// What is told is of the new home.
     async fn maintain(&self, budget: Duration) -> Result<Maintained> {
+        self.ledger.maintain(budget / 4).await?;
         self.new.maintain(budget).await
     }
 
@@ -215,8 +224,8 @@ impl Backend for Moving {
         Capabilities {
             atomic_destroy_subject: false,
             atomic_clear: false,
-            // One that began here: the ledger thrice, and the session twice.
-            round_trips_to_read: new.round_trips_to_read * 5,
+            // One that began here: the ledger twice, and the session twice.
+            round_trips_to_read: new.round_trips_to_read * 4,
             ..new
         }
     }

@@ -3,7 +3,9 @@
 //! Owns: the entries, in a set of sessions beside those of the new home. An entry stays until the old home has certainly
 //! forgotten its session, however that came about. Invariants:
 //! 1. An entry that is not `Moving` is never taken back.
-//! 2. No entry is evicted: each has a subject, and a home without room refuses, so that nothing is moved.
+//! 2. No entry is evicted by a home of ours: each has a subject where those without one are, and a home without room refuses, so
+//!    that nothing is moved. What a server of its own accord evicts (Redis with a `maxmemory-policy` other than `noeviction`) nobody
+//!    can know of.
 //! 3. A mark, for a user or for everybody, speaks of all sessions that have not moved, and stays until the move is over.
 
 use std::sync::Arc;
@@ -12,7 +14,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use sessile::{Carried, Deadline, Handle, SubjectDigest, Version, Write};
 
-use crate::backend::Backend;
+use crate::backend::{Backend, Maintained};
 use crate::error::{Error, Result};
 
 /// The set of sessions that the ledger is.
@@ -21,6 +23,8 @@ const NAME: &str = "moving";
 const MARGIN: Duration = Duration::from_secs(24 * 3600);
 
 const EVERYBODY: &[u8] = b"all";
+/// Stands there for as long as the ledger does.
+const BEGUN: &[u8] = b"begun";
 
 /// What the ledger says of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,9 +43,22 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
-    /// The ledger beside a new home.
+    /// The ledger beside a new home: a new one if that is empty. Of a session that was there before, it could not say later whether
+    /// it has ended, or was never there: and what the old home has of it would be back.
     pub async fn beside(new: &dyn Backend) -> Result<Self> {
-        Ok(Self { home: new.beside(NAME).await? })
+        let ledger = Self { home: new.beside(NAME).await? };
+        if ledger.home.get(BEGUN).await?.is_none() {
+            if new.iter().next().await.transpose()?.is_some() {
+                return Err(Error::invalid(format!(
+                    "{} has sessions that no move has brought there, and what ends of them would be back from the old home; \
+                     if the move is over, let it stand alone; if they were copied there, bring the rest in the same way, or \
+                     clear it first",
+                    new.name()
+                )));
+            }
+            ledger.put_mark(BEGUN).await?;
+        }
+        Ok(ledger)
     }
 
     pub async fn state(&self, handle: Handle) -> Result<Option<State>> {
@@ -79,6 +96,14 @@ impl Ledger {
     /// Nobody answers for it any more.
     pub async fn end(&self, handle: Handle, until: Deadline) -> Result<()> {
         self.decide(handle, b'x', until).await
+    }
+
+    /// The new home answers for it, if nobody has said anything yet.
+    pub async fn claim(&self, handle: Handle) -> Result<bool> {
+        match self.enter(handle, b'=', Deadline::NEVER).await {
+            Err(Error::Store(sessile::Error::Duplicate)) => Ok(false),
+            entered => entered.map(|_| true),
+        }
     }
 
     /// The new home answers for it, whatever the old one has.
@@ -143,6 +168,10 @@ impl Ledger {
         self.home.close().await
     }
 
+    pub async fn maintain(&self, budget: Duration) -> Result<Maintained> {
+        self.home.maintain(budget).await
+    }
+
     async fn decide(&self, handle: Handle, state: u8, until: Deadline) -> Result<()> {
         match self.enter(handle, state, until).await {
             Err(Error::Store(sessile::Error::Duplicate)) => {
@@ -166,8 +195,15 @@ impl Ledger {
 
     fn carried(&self, id: &[u8], data: Vec<u8>, until: Deadline) -> Result<Carried> {
         let (until, handle) = (with_margin(until), self.home.handle_of(id)?);
-        // One of 256, since a home may keep a list of what belongs to a subject.
-        let owner = handle.to_bytes().first().map_or_else(String::new, |byte| format!("ledger {byte:02x}"));
+        let subject = match self.home.capabilities().shared {
+            // It evicts nobody, and an entry would not outlive what it keeps of a subject.
+            true => None,
+            // One of 256, since a home may keep a list of what belongs to a subject.
+            false => {
+                let first = handle.to_bytes().first().copied().unwrap_or_default();
+                Some(self.home.subject_digest(format!("ledger {first:02x}").as_bytes())?)
+            }
+        };
         Ok(Carried {
             handle,
             data,
@@ -176,7 +212,7 @@ impl Ledger {
             idle: Duration::MAX,
             deadline: until,
             absolute: until,
-            subject: Some(self.home.subject_digest(owner.as_bytes())?),
+            subject,
             id: None,
         })
     }

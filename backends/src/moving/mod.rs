@@ -4,7 +4,8 @@
 //! home's word; the old one is only read, and told of endings afterwards. The [`ledger`](Ledger) decides. Of a session it says
 //! nothing, `Moving`, `Moved` or `Ended`, and this is how one is brought:
 //!
-//! 1. An entry: the new home answers alone, or nobody does. No entry, and the new home has it: it began there.
+//! 1. An entry: the new home answers alone, or nobody does. No entry, and the new home has it: it began there, since that was empty
+//!    when the move began.
 //! 2. Otherwise the old home is asked. What lives there is entered as `Moving`, copied, judged by the marks, and entered as `Moved`,
 //!    each durable before the next.
 //! 3. A crash leaves it `Moving`, with a copy or without: whoever asks next goes on from there.
@@ -26,8 +27,8 @@ mod turns;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sessile::{Carried, Deadline, Handle, Unknown, Version};
-use tokio::time::Instant;
+use sessile::{Carried, Deadline, Handle, Unknown, Version, Write};
+use tokio::time::{Instant, timeout};
 
 use crate::backend::Backend;
 use crate::error::{Error, Result};
@@ -92,7 +93,8 @@ impl Moving {
     /// Leaves one of our homes for another, which must have been made with the secret of the old one.
     ///
     /// # Errors
-    /// `Invalid` when the secrets differ; else what the new home says to a second set of sessions beside its own.
+    /// `Invalid` when the secrets differ, when the new home has sessions already that no such move has brought, or when the move is
+    /// over; else what the new home says to a second set of sessions beside its own.
     pub async fn between(old: Arc<dyn Backend>, new: Arc<dyn Backend>) -> Result<Self> {
         if old.secret() != new.secret() {
             return Err(Error::invalid(format!(
@@ -109,7 +111,8 @@ impl Moving {
     /// Leaves a store of somebody else's.
     ///
     /// # Errors
-    /// What the new home says to a second set of sessions beside its own.
+    /// `Invalid` when the new home has sessions already that no such move has brought, or when the move is over; else what the new
+    /// home says to a second set of sessions beside its own.
     pub async fn from_foreign(old: Arc<dyn Left>, new: Arc<dyn Backend>) -> Result<Self> {
         let ledger = Ledger::beside(new.as_ref()).await?;
         let name = format!("another store, moving to {}", new.name()).into();
@@ -131,46 +134,82 @@ impl Moving {
 
     /// Brings a session here if it lives in the old home, and says who answers for it.
     async fn bring(&self, wanted: Wanted<'_>) -> Result<Answers> {
+        self.try_bring(wanted).await?.ok_or_else(|| self.busy())
+    }
+
+    /// Others are at a session for so long that this call gives up.
+    fn busy(&self) -> Error {
+        Error::TimedOut { home: Arc::clone(&self.name), after: PAUSE * TURNS }
+    }
+
+    /// The same; `None` when others are at it for too long.
+    async fn try_bring(&self, wanted: Wanted<'_>) -> Result<Option<Answers>> {
         let handle = wanted.handle;
-        if self.ledger.state(handle).await? == Some(State::Moved) {
-            return Ok(Answers::New);
+        // Who is settled does not wait for those who wait for the old home.
+        match self.ledger.state(handle).await? {
+            Some(State::Moved) => return Ok(Some(Answers::New)),
+            None if self.began_here(handle).await? => return Ok(Some(Answers::New)),
+            _ => {}
         }
-        let mut turn = self.turns.of(handle).await;
+        let Ok(mut turn) = timeout(PAUSE * TURNS, self.turns.of(handle)).await else { return Ok(None) };
         for _ in 0..TURNS {
             let begun = match self.ledger.state(handle).await? {
                 Some(State::Moved) => {
                     turn.forget(handle);
-                    return Ok(Answers::New);
+                    return Ok(Some(Answers::New));
                 }
                 Some(State::Ended) => {
                     turn.forget(handle);
-                    // Who was copying it when it ended may have died before ending the copy.
-                    self.new.destroy_handle(handle).await?;
-                    return Ok(Answers::Nobody);
+                    self.end_copy(wanted).await?;
+                    return Ok(Some(Answers::Nobody));
                 }
-                Some(State::Moving(begun)) => match self.take_over(&mut turn, handle, begun).await? {
-                    Some(begun) => Some(begun),
-                    None => continue,
-                },
+                Some(State::Moving(begun)) => {
+                    // The others give him a lease from his new entry on, so his own time begins before that.
+                    let since = Instant::now();
+                    match self.take_over(&mut turn, handle, begun).await? {
+                        Some(begun) => Some((begun, since)),
+                        None => continue,
+                    }
+                }
                 None if self.new.get_handle(handle).await?.is_some() => {
-                    // It began here, unless another server has just copied it.
                     if self.ledger.state(handle).await?.is_none() {
-                        return Ok(Answers::New);
+                        return Ok(Some(Answers::New));
                     }
                     continue;
                 }
                 None => None,
             };
             let Some(carried) = self.old.load(wanted).await? else {
-                let Some(begun) = begun else { return Ok(Answers::New) };
+                let Some((begun, _)) = begun else { return Ok(Some(Answers::New)) };
                 self.without_original(handle, begun).await?;
                 continue;
             };
             if let Some(answers) = self.copy(&carried, begun).await? {
-                return Ok(answers);
+                return Ok(Some(answers));
             }
         }
-        Err(Error::TimedOut { home: Arc::clone(&self.name), after: PAUSE * TURNS })
+        Ok(None)
+    }
+
+    /// Whether the new home has a session that nobody has moved. That there is no entry is looked at when it has been found there:
+    /// another server may have begun to move it, and made the copy.
+    async fn began_here(&self, handle: Handle) -> Result<bool> {
+        Ok(self.new.get_handle(handle).await?.is_some() && self.ledger.state(handle).await?.is_none())
+    }
+
+    /// Ends the copy of what has ended: who was making it may have died before he could.
+    async fn end_copy(&self, wanted: Wanted<'_>) -> Result<()> {
+        let Some(copy) = self.new.get_handle(wanted.handle).await? else { return Ok(()) };
+        // Or a new session has been given that id, of which the ledger knew before it began.
+        if self.ledger.state(wanted.handle).await? != Some(State::Ended) {
+            return Ok(());
+        }
+        let Some(id) = wanted.id else { return self.new.destroy_handle(wanted.handle).await.map(drop) };
+        let over = Write::new("").shorten().idle_until(Deadline::at_ms(0));
+        match self.new.replace_if(id, copy.version(), over).await {
+            Err(Error::Store(sessile::Error::Conflict { .. } | sessile::Error::Unknown(_))) | Ok(_) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Goes on with what somebody began who has died; `None` when he has not, as far as one can know, after a pause.
@@ -196,17 +235,20 @@ impl Moving {
     }
 
     /// Copies what lives in the old home; `None` when somebody else has decided meanwhile.
-    async fn copy(&self, carried: &Carried, begun: Option<Version>) -> Result<Option<Answers>> {
+    async fn copy(&self, carried: &Carried, begun: Option<(Version, Instant)>) -> Result<Option<Answers>> {
         let (handle, until) = (carried.handle, carried.deadline.min(carried.absolute));
         if begun.is_none() && self.ledger.is_marked(carried.subject).await? {
             return Ok(Some(Answers::Nobody));
         }
-        let since = Instant::now();
-        let Some(begun) = (match begun {
-            Some(begun) => Some(begun),
-            None => self.ledger.begin(handle, until).await?,
-        }) else {
-            return Ok(None);
+        let (begun, since) = match begun {
+            Some(begun) => begun,
+            None => {
+                let since = Instant::now();
+                match self.ledger.begin(handle, until).await? {
+                    Some(begun) => (begun, since),
+                    None => return Ok(None),
+                }
+            }
         };
         if since.elapsed() > self.lease / 3 {
             return Ok(None);

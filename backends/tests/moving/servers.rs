@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use sessile::Write;
-use sessile_backends::{Backend, Moving};
+use sessile_backends::{Backend, Error, Moving};
 
 use super::fuse::{Fused, Wire};
 use super::{HOUR, Homes, lives, of_alice};
@@ -74,6 +74,60 @@ async fn who_is_slow_brings_nothing_back() {
         homes.moving().await.finish().await.unwrap();
         assert!(!lives(homes.new.as_ref(), "an id").await, "slow at call {calls}");
     }
+}
+
+/// Somebody is moving it, and slow: that is no free id, however long he takes.
+#[tokio::test(start_paused = true)]
+async fn an_id_that_is_being_moved_is_not_free() {
+    for calls in 0..14 {
+        let homes = Homes::with(Wire::whole().shared(), Wire::whole().shared());
+        homes.old.create(b"an id", of_alice("old")).await.unwrap();
+        let wire = Wire::whole().shared();
+        let slow = Moving::between(Fused::of(&homes.old, &wire), Fused::of(&homes.new, &wire)).await.unwrap();
+        wire.pause_after(calls, Duration::from_secs(9));
+        let used = tokio::spawn(async move { slow.get(b"an id").await.unwrap().is_some() });
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let other = homes.moving().await.lease(Duration::from_secs(30));
+        assert!(other.create(b"an id", of_alice("new")).await.is_err(), "slow at call {calls}");
+        assert!(other.rotate(b"another id", b"an id", None).await.is_err(), "slow at call {calls}");
+        // It may be saved, as who it is: what ends a user's sessions ends it too.
+        if other.set(b"an id", Write::new("saved")).await.is_ok() {
+            assert_eq!(
+                other.get(b"an id").await.unwrap().unwrap().subject(),
+                other.subject_digest(b"alice").ok()
+            );
+        }
+        assert!(other.destroy(b"an id").await.unwrap());
+        used.await.unwrap();
+        assert!(!lives(&homes.moving().await, "an id").await, "slow at call {calls}");
+    }
+}
+
+/// An old home that does not answer keeps nobody waiting who has begun here, and nobody for ever.
+#[tokio::test(start_paused = true)]
+async fn who_began_here_waits_for_nobody() {
+    let homes = Homes::in_memory();
+    let moving = homes.moving().await;
+    moving.create(b"here", of_alice("")).await.unwrap();
+    let turn = |id: &str| {
+        let [first, second, ..] = moving.handle_of(id.as_bytes()).unwrap().to_bytes();
+        u16::from_be_bytes([first, second]) % 1024
+    };
+    let mut there = (0..).map(|n| format!("id {n}")).filter(|id| turn(id) == turn("here"));
+    let (one, another) = (there.next().unwrap(), there.next().unwrap());
+    homes.old_wire.pause_after(0, HOUR);
+    let hanging = {
+        let (moving, one) = (moving.clone(), one.clone());
+        tokio::spawn(async move { moving.get(one.as_bytes()).await.is_ok() })
+    };
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    let begun = tokio::time::Instant::now();
+    assert!(lives(&moving, "here").await);
+    assert!(begun.elapsed() < Duration::from_millis(1));
+    assert!(matches!(moving.get(another.as_bytes()).await, Err(Error::TimedOut { .. })));
+    assert!(begun.elapsed() < Duration::from_secs(6), "{:?}", begun.elapsed());
+    assert!(!hanging.is_finished());
+    hanging.abort();
 }
 
 /// The old home is asked to delete only what is on record here.
