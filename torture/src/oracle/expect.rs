@@ -6,8 +6,8 @@
 use super::judge::Now;
 use super::{Known, Level, Oracle, Seen, State};
 
-/// What a record has beside its data, at most.
-const RECORD_BYTES: u64 = 128;
+/// What a record has beside its data, at most: 102 bytes, 16 where it is sealed, and its id, in steps of 8.
+pub const RECORD_BYTES: u64 = 144;
 
 /// How the store answered, as far as it matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

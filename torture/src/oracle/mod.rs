@@ -23,7 +23,7 @@ mod known;
 use std::collections::BTreeMap;
 
 pub use closed::Salvaged;
-pub use expect::{Answer, Watched};
+pub use expect::{Answer, RECORD_BYTES, Watched};
 pub use issue::{Call, Kind};
 pub use judge::{Found, Now};
 pub use known::{Known, Seen, payload};

@@ -2,7 +2,7 @@
 
 use sessile::{Error, Session, Store, SubjectDigest};
 
-use crate::oracle::{Found, Seen};
+use crate::oracle::{Found, RECORD_BYTES, Seen};
 use crate::run::stage::{id_name, subject_name};
 
 /// Reads all ids. With `damaged`, records may be damaged where the store says so.
@@ -116,9 +116,8 @@ pub fn sound(store: &Store, sim: &sessile::vfs::SimVfs, shown: &[Found]) -> Resu
         ));
     }
     if store.len() == alive.len() as u64 {
-        // A record is 48 to 102 bytes and its id beside the data, in steps of 8.
         let data: u64 = alive.iter().map(|seen| u64::from(seen.bytes)).sum();
-        let (least, most) = (data + 48 * alive.len() as u64, data + 128 * alive.len() as u64);
+        let (least, most) = (data + 48 * alive.len() as u64, data + RECORD_BYTES * alive.len() as u64);
         if !(least..=most).contains(&live) {
             return Err(format!("{live} bytes are said to be live, and the sessions take {least} to {most}"));
         }
