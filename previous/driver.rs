@@ -34,10 +34,6 @@ pub fn answer(store: &Store, line: &str) -> Result<String, Error> {
             while store.maintain(IDLE)?.more {}
             "done".to_owned()
         }
-        "compact" => {
-            while store.compact(IDLE)?.more {}
-            "done".to_owned()
-        }
         "get" => match store.get(id)? {
             None => "gone".to_owned(),
             Some(session) => format!(

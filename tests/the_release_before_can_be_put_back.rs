@@ -27,6 +27,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::Duration;
 
 use dice::Dice;
 use sessile::{Format, Store};
@@ -82,6 +83,12 @@ enum Holder {
 impl Holder {
     fn ask(&mut self, line: &str) -> String {
         match self {
+            // What the release before does not have, it does as far as it can.
+            Self::Before(_) if line == "compact" => self.ask("maintain"),
+            Self::This(store) if line == "compact" => {
+                while store.compact(Duration::from_secs(1)).unwrap().more {}
+                "done".to_owned()
+            }
             Self::Before(before) => {
                 writeln!(before.input, "{line}").unwrap();
                 before.hear()
