@@ -102,3 +102,24 @@ impl Ballast {
         let _ = std::fs::remove_file(&self.0);
     }
 }
+
+/// Room that an operator can make, a little at a time, where the store itself has filled the disk.
+pub struct Makeable(Vec<PathBuf>);
+
+impl Makeable {
+    pub fn new(directory: &Path, times: usize, bytes: usize) -> Self {
+        let files: Vec<_> = (0..times).map(|n| directory.join(format!("old log {n}"))).collect();
+        files.iter().for_each(|file| std::fs::write(file, vec![7; bytes]).unwrap());
+        Self(files)
+    }
+
+    pub fn make(&mut self) {
+        std::fs::remove_file(self.0.pop().expect("the store has filled the disk so often")).unwrap();
+    }
+}
+
+/// How many bytes are free there.
+pub fn free(directory: &Path) -> u64 {
+    let volume = rustix::fs::statvfs(directory).unwrap();
+    volume.f_bavail * volume.f_frsize
+}
