@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use sessile::Write;
 use sessile_backends::{Backend, Error, Moving};
+use tokio::task::JoinHandle;
 
 use super::fuse::{Fused, Wire};
 use super::{HOUR, Homes, lives, of_alice};
@@ -54,18 +55,23 @@ async fn one_dies_while_the_other_ends() {
     }
 }
 
+/// A server that has begun to move a session and is slow from one of its calls on, for as long as it may be; and another.
+async fn one_is_slow(homes: &Homes, calls: u32) -> (JoinHandle<bool>, Moving) {
+    homes.old.create(b"an id", of_alice("old")).await.unwrap();
+    let wire = Wire::whole().shared();
+    let slow = Moving::between(Fused::of(&homes.old, &wire), Fused::of(&homes.new, &wire)).await.unwrap();
+    wire.pause_after(calls, Duration::from_secs(9));
+    let used = tokio::spawn(async move { slow.get(b"an id").await.unwrap().is_some() });
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    (used, homes.moving().await.lease(Duration::from_secs(30)))
+}
+
 /// One has begun to move a session and is slow, for as long as he may be; the other moves it in his place and ends it.
 #[tokio::test(start_paused = true)]
 async fn who_is_slow_brings_nothing_back() {
     for calls in 0..14 {
         let homes = Homes::with(Wire::whole().shared(), Wire::whole().shared());
-        homes.old.create(b"an id", of_alice("old")).await.unwrap();
-        let wire = Wire::whole().shared();
-        let slow = Moving::between(Fused::of(&homes.old, &wire), Fused::of(&homes.new, &wire)).await.unwrap();
-        wire.pause_after(calls, Duration::from_secs(9));
-        let used = tokio::spawn(async move { slow.get(b"an id").await.unwrap().is_some() });
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        let other = homes.moving().await.lease(Duration::from_secs(30));
+        let (used, other) = one_is_slow(&homes, calls).await;
         let _ = other.get(b"an id").await;
         assert!(other.destroy(b"an id").await.unwrap());
         used.await.unwrap();
@@ -81,13 +87,7 @@ async fn who_is_slow_brings_nothing_back() {
 async fn an_id_that_is_being_moved_is_not_free() {
     for calls in 0..14 {
         let homes = Homes::with(Wire::whole().shared(), Wire::whole().shared());
-        homes.old.create(b"an id", of_alice("old")).await.unwrap();
-        let wire = Wire::whole().shared();
-        let slow = Moving::between(Fused::of(&homes.old, &wire), Fused::of(&homes.new, &wire)).await.unwrap();
-        wire.pause_after(calls, Duration::from_secs(9));
-        let used = tokio::spawn(async move { slow.get(b"an id").await.unwrap().is_some() });
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        let other = homes.moving().await.lease(Duration::from_secs(30));
+        let (used, other) = one_is_slow(&homes, calls).await;
         assert!(other.create(b"an id", of_alice("new")).await.is_err(), "slow at call {calls}");
         assert!(other.rotate(b"another id", b"an id", None).await.is_err(), "slow at call {calls}");
         // It may be saved, as who it is: what ends a user's sessions ends it too.
